@@ -1,0 +1,23 @@
+// Package cfn is the CloudFormation template language: parsing with source
+// positions, parameters, conditions, intrinsic functions, rules, the
+// dependency graph and property comparison. It knows no server and no network;
+// whatever needs one (the value of a resource, an export, an SSM parameter) is
+// asked for through a function the caller supplies.
+//
+// The usual order of use:
+//
+//	t, err := cfn.Parse("app.yml", src)              // syntax and structure
+//	err = t.Validate()                               // names, cycles, limits
+//	params, err := t.ResolveParameters(given, previous, ssm)
+//	e := &cfn.Evaluator{Template: t, Parameters: params, Pseudo: pseudo, Ref: …, GetAtt: …}
+//	t, err = e.Expand()                              // Fn::ForEach; sets e.Template
+//	conditions, err := e.Conditions()                // also kept in e
+//	err = e.CheckRules()
+//	g, err := t.Graph(conditions)                    // order of creation
+//	props, err := e.ResolveProperties(resource)      // one resource, when its turn comes
+//	name, value, export, err := …                    // e.ResolveOutput(output)
+//
+// The language is described in the AWS CloudFormation User Guide, "Template
+// anatomy", "Intrinsic function reference", "Pseudo parameters reference" and
+// "CloudFormation quotas".
+package cfn
