@@ -23,6 +23,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrImageNotFound is an image that is neither on the engine nor in its registry, or may not be had from there.
 	ErrImageNotFound = errors.New("image not found")
+	// ErrDenied is a registry that wants another login, or none at all of this user.
+	ErrDenied = errors.New("denied by the registry")
 	// ErrPortTaken is a port of the machine that another process or container holds.
 	ErrPortTaken = errors.New("port is taken")
 	// ErrConflict is a name in use by something else, or a thing in a state that forbids the operation.
@@ -76,6 +78,8 @@ func kindOf(err error) error {
 		return ErrPortTaken
 	case containsAny(text, imageMissing):
 		return ErrImageNotFound
+	case containsAny(text, registryDenied):
+		return ErrDenied
 	case cerrdefs.IsNotFound(err):
 		return ErrNotFound
 	case cerrdefs.IsConflict(err), cerrdefs.IsAlreadyExists(err):
@@ -92,6 +96,9 @@ var (
 	imageMissing = []string{
 		"no such image", "manifest unknown", "pull access denied", "repository does not exist", "name unknown",
 		"image not known", "unable to find image", "not found: manifest", "repository name not known",
+	}
+	registryDenied = []string{
+		"unauthorized", "no basic auth credentials", "authentication required", "denied: ", "requested access to the resource is denied",
 	}
 )
 
