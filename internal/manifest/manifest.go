@@ -28,6 +28,8 @@ type Manifest struct {
 	Templates  []TemplatePatch
 	Parameters []ParameterSet
 	Tags       []TagSet
+	// Warnings are about things that are allowed and have no effect.
+	Warnings Errors
 }
 
 // Position is a place in a file; Line and Column count from 1. A column
