@@ -62,6 +62,17 @@ type Node struct {
 	// Block tells that a String was written as a YAML block scalar, and Quoted
 	// that it was in quotes.
 	Block, Quoted bool
+
+	written string // a Bool as it was written, when that is not Text
+}
+
+// label is the text of a scalar used as a name: "Yes" names a condition even
+// though YAML 1.1 reads it as a boolean.
+func (n *Node) label() string {
+	if n.written != "" {
+		return n.written
+	}
+	return n.Text
 }
 
 // Entry is one member of a Map.

@@ -24,6 +24,7 @@ type Template struct {
 	mappings   map[string]*Mapping
 	resources  map[string]*Resource
 	lines      []string
+	extended   bool // AWS::LanguageExtensions has been carried out
 }
 
 // Transform is a macro named in the Transform section.
