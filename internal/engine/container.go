@@ -137,6 +137,9 @@ func stateOf(from container.InspectResponse) (State, error) {
 		}
 		*moment.into = at
 	}
+	if state.Status == StatusExited && state.FinishedAt.Before(state.StartedAt) {
+		state.FinishedAt = state.StartedAt // the engine notes the start late: an exit within a millisecond comes before it
+	}
 	if settings := from.NetworkSettings; settings != nil {
 		state.Networks = networkAddresses(settings.Networks)
 		state.Ports = publishedPorts(settings.Ports)
