@@ -127,9 +127,24 @@ func (n *Node) funcYAML() *yaml.Node {
 			arg = &yaml.Node{Kind: yaml.ScalarNode, Value: id + "." + attribute}
 		}
 	}
+	if flat(n.Arg) {
+		arg.Style |= yaml.FlowStyle
+	}
 	arg.Tag = "!" + strings.TrimPrefix(n.Name, "Fn::")
 	arg.Style |= yaml.TaggedStyle
 	return arg
+}
+
+// flat tells lists that read well on one line.
+func flat(n *Node) bool {
+	length := 0
+	for _, item := range n.Items {
+		if !item.IsScalar() || item.Block {
+			return false
+		}
+		length += len(item.Text) + 2
+	}
+	return n.Kind == List && length <= 80
 }
 
 func (n *Node) tagged() bool {
