@@ -11,16 +11,16 @@ type Metrics struct {
 
 // LoadBalancerMetrics count what reached a load balancer.
 type LoadBalancerMetrics struct {
-	Requests           uint64    // RequestCount
-	NewConnections     uint64    // NewConnectionCount, on the listeners' own ports
-	ActiveConnections  int64     // ActiveConnectionCount, now
-	ELBStatus          [6]uint64 // HTTPCode_ELB_nXX_Count at index n: answers the load balancer gave itself
-	FixedResponses     uint64    // HTTP_Fixed_Response_Count
-	Redirects          uint64    // HTTP_Redirect_Count
-	RejectedHeads      uint64    // requests refused as malformed or ambiguous, within ELBStatus[4]
-	ReceivedBytes      uint64    // bytes of requests on the listeners' own ports
-	SentBytes          uint64    // bytes of responses on the listeners' own ports
-	UpgradedConnection uint64    // WebSocket and other tunnels opened
+	Requests            uint64    // RequestCount: those for which a target was found
+	NewConnections      uint64    // NewConnectionCount, on the listeners' own ports
+	ActiveConnections   int64     // ActiveConnectionCount, now
+	ELBStatus           [6]uint64 // HTTPCode_ELB_nXX_Count at index n: answers the load balancer gave itself
+	FixedResponses      uint64    // HTTP_Fixed_Response_Count
+	Redirects           uint64    // HTTP_Redirect_Count
+	RejectedHeads       uint64    // requests refused as malformed or ambiguous, within ELBStatus[4]
+	ReceivedBytes       uint64    // bytes of requests on the listeners' own ports
+	SentBytes           uint64    // bytes of responses on the listeners' own ports
+	UpgradedConnections uint64    // WebSocket and other tunnels opened
 }
 
 // TargetGroupMetrics count what was sent to the targets of a group.

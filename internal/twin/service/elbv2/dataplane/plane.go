@@ -5,6 +5,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Options are the collaborators of a Plane. The zero value is ready to use.
@@ -17,42 +20,168 @@ type Options struct {
 
 // Plane is a running data plane. All its methods may be called at any time from any goroutine.
 type Plane struct {
-	opts Options
+	logger     *slog.Logger
+	dial       dialer
+	ctx        context.Context // ends with Close
+	cancel     context.CancelFunc
+	background sync.WaitGroup // health checkers and the pruner
+	hosts      atomic.Pointer[hostTable]
+
+	mu        sync.Mutex // one Apply or Close at a time; guards what follows
+	closed    bool
+	listeners map[string]*listener
+	groups    map[string]*group
+	balancers map[string]*balancer
+
+	watching sync.Mutex
+	watchers map[chan struct{}]struct{}
 }
 
 // New starts a data plane that serves nothing yet. End it with Close.
-func New(opts Options) *Plane { return &Plane{opts: opts} }
+func New(opts Options) *Plane {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &Plane{
+		logger: opts.Logger, dial: opts.Dial, ctx: ctx, cancel: cancel,
+		listeners: map[string]*listener{}, groups: map[string]*group{}, balancers: map[string]*balancer{},
+		watchers: map[chan struct{}]struct{}{},
+	}
+	if p.logger == nil {
+		p.logger = slog.New(slog.DiscardHandler)
+	}
+	if p.dial == nil {
+		p.dial = (&net.Dialer{Timeout: connectTimeout}).DialContext
+	}
+	p.hosts.Store(&hostTable{})
+	p.background.Go(p.pruneIdle)
+	return p
+}
 
-// Apply makes the data plane serve config, and nothing else, from the next request on. Connections and requests under
-// way, health states, pools and counters of what stays are kept. A config that is wrong in itself is refused as a whole
-// and changes nothing; an address that cannot be bound is reported after the rest took effect, and tried again by the
-// next Apply.
-func (p *Plane) Apply(config Config) error { return nil }
+const connectTimeout = 10 * time.Second
 
-// ServeHTTP serves a request of another server: the load balancer is found by the Host header (DNSName or Aliases),
-// its listener is the one with port 80, else the only one. A host no load balancer has gets 404.
-func (p *Plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+// pruneIdle closes connections to targets that nobody used for long.
+func (p *Plane) pruneIdle() {
+	ticker := time.NewTicker(idleUpstream / 4)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.ctx.Done():
+			return
+		case now := <-ticker.C:
+			for _, g := range p.groupList() {
+				g.prune(now)
+			}
+		}
+	}
+}
 
-// Serves says whether some load balancer has this host, which may carry a port.
-func (p *Plane) Serves(host string) bool { return false }
+func (p *Plane) groupList() []*group {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]*group, 0, len(p.groups))
+	for _, g := range p.groups {
+		list = append(list, g)
+	}
+	return list
+}
 
-// Handler serves one listener, by its ID, whatever the Host header says.
-func (p *Plane) Handler(listenerID string) http.Handler { return nil }
+// Handler serves one listener, by its ID, whatever the Host header says. An ID the configuration does not have at the
+// time of a request gets 404.
+func (p *Plane) Handler(listenerID string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		l := p.listeners[listenerID]
+		p.mu.Unlock()
+		if l == nil {
+			http.NotFound(w, r)
+			return
+		}
+		l.ServeHTTP(w, r)
+	})
+}
 
 // Addr is where a listener with a Bind address really listens ("127.0.0.1:41237"), or "" when it does not.
-func (p *Plane) Addr(listenerID string) string { return "" }
+func (p *Plane) Addr(listenerID string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l := p.listeners[listenerID]; l != nil && l.server != nil {
+		return l.server.socket.Addr().String()
+	}
+	return ""
+}
 
 // Health tells the state of every target of a group in the order of the configuration, draining ones included; nil when
 // the group is unknown.
-func (p *Plane) Health(targetGroupID string) []TargetHealth { return nil }
+//
+// A new target is checked at once, then after 100 ms, and ever more slowly up to the interval until it is healthy for the
+// first time: a deployment waits for that, and the interval of AWS would only make it slow.
+func (p *Plane) Health(targetGroupID string) []TargetHealth {
+	p.mu.Lock()
+	g := p.groups[targetGroupID]
+	p.mu.Unlock()
+	if g == nil {
+		return nil
+	}
+	return g.health()
+}
 
 // Watch returns a channel that gets a value after the health of any target changed or a draining target became
 // Drained; changes in quick succession are told once. stop releases it.
-func (p *Plane) Watch() (changes <-chan struct{}, stop func()) { return nil, func() {} }
+func (p *Plane) Watch() (changes <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	p.watching.Lock()
+	defer p.watching.Unlock()
+	p.watchers[c] = struct{}{}
+	return c, func() {
+		p.watching.Lock()
+		defer p.watching.Unlock()
+		delete(p.watchers, c)
+	}
+}
 
-// Metrics is a snapshot of the counters. They only ever grow while the plane runs.
-func (p *Plane) Metrics() Metrics { return Metrics{} }
+// changed wakes the watchers.
+func (p *Plane) changed() {
+	p.watching.Lock()
+	defer p.watching.Unlock()
+	for c := range p.watchers {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
 
 // Close stops accepting connections, lets requests under way finish until ctx ends, then closes what is left and
 // returns ctx's error if something was.
-func (p *Plane) Close(ctx context.Context) error { return nil }
+func (p *Plane) Close(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil
+	}
+	p.closed = true
+	p.hosts.Store(&hostTable{})
+	var servers sync.WaitGroup
+	var failure atomic.Pointer[error]
+	end := func(shutdown func(context.Context) error) {
+		servers.Go(func() {
+			if err := shutdown(ctx); err != nil {
+				failure.Store(&err)
+			}
+		})
+	}
+	for _, l := range p.listeners {
+		if l.server != nil {
+			end(l.server.shutdown)
+		}
+	}
+	servers.Wait()
+	p.cancel()
+	p.background.Wait()
+	for _, g := range p.groups {
+		g.close()
+	}
+	if err := failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}

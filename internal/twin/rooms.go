@@ -1,0 +1,28 @@
+package twin
+
+import (
+	"slipway.dev/internal/twin/room"
+	"slipway.dev/internal/twin/service/ssm"
+	"slipway.dev/internal/twin/store"
+)
+
+// tables are those of every service.
+func tables() []store.Schema {
+	return concat(
+		ssm.Tables,
+	)
+}
+
+// rooms makes every service. One line a service, here and in tables.
+func rooms(h room.House) []room.Room {
+	return []room.Room{
+		ssm.New(h).Room(),
+	}
+}
+
+func concat(lists ...[]store.Schema) (all []store.Schema) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+// Key names a row. Global services (IAM, Route 53) use the region "aws-global".
+type Key struct{ Account, Region, ID string }
+
+// Global is the region of what has none.
+const Global = "aws-global"
+
+// Table keeps values of one type. A second look-up, By, may group the rows of an account and region: the tasks of a service, the
+// events of a stack.
+type Table[T any] struct {
+	Name string
+	By   func(T) string
+	// Upgrades are SQL statements that bring rows of older versions of T up to date, oldest first; they are only ever added.
+	Upgrades []string
+}
+
+func (t *Table[T]) name() string { return t.Name }
+
+func (t *Table[T]) statements() []string {
+	create := fmt.Sprintf(`CREATE TABLE %[1]q (account TEXT NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, grp TEXT NOT NULL, doc BLOB NOT NULL,
+PRIMARY KEY (account, region, id)) WITHOUT ROWID; CREATE INDEX %[2]q ON %[1]q (account, region, grp)`, t.Name, t.Name+"_grp")
+	return append([]string{create}, t.Upgrades...)
+}
+
+func (t *Table[T]) group(v T) string {
+	if t.By == nil {
+		return ""
+	}
+	return t.By(v)
+}
+
+// Get returns the row, or ErrNotFound.
+func (t *Table[T]) Get(tx *Tx, k Key) (T, error) {
+	var v T
+	var doc []byte
+	err := tx.QueryRow(fmt.Sprintf("SELECT doc FROM %q WHERE account = ? AND region = ? AND id = ?", t.Name), k.Account, k.Region, k.ID).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return v, fmt.Errorf("%s %s: %w", t.Name, k.ID, ErrNotFound)
+	}
+	if err != nil {
+		return v, err
+	}
+	return v, json.Unmarshal(doc, &v)
+}
+
+// Has reports whether the row is there.
+func (t *Table[T]) Has(tx *Tx, k Key) (bool, error) {
+	_, err := t.Get(tx, k)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Put writes the row, new or not.
+func (t *Table[T]) Put(tx *Tx, k Key, v T) error {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return tx.Exec(fmt.Sprintf("INSERT OR REPLACE INTO %q (account, region, id, grp, doc) VALUES (?, ?, ?, ?, ?)", t.Name),
+		k.Account, k.Region, k.ID, t.group(v), doc)
+}
+
+// Delete removes the row; removing what is not there is no error.
+func (t *Table[T]) Delete(tx *Tx, k Key) error {
+	return tx.Exec(fmt.Sprintf("DELETE FROM %q WHERE account = ? AND region = ? AND id = ?", t.Name), k.Account, k.Region, k.ID)
+}
+
+// List returns the rows of an account and region, by id.
+func (t *Table[T]) List(tx *Tx, account, region string) ([]T, error) {
+	return t.query(tx, "WHERE account = ? AND region = ? ORDER BY id", account, region)
+}
+
+// ListBy returns the rows of a group, by id.
+func (t *Table[T]) ListBy(tx *Tx, account, region, group string) ([]T, error) {
+	return t.query(tx, "WHERE account = ? AND region = ? AND grp = ? ORDER BY id", account, region, group)
+}
+
+// DeleteBy removes the rows of a group.
+func (t *Table[T]) DeleteBy(tx *Tx, account, region, group string) error {
+	return tx.Exec(fmt.Sprintf("DELETE FROM %q WHERE account = ? AND region = ? AND grp = ?", t.Name), account, region, group)
+}
+
+// ListAccount returns the rows of an account in all regions.
+func (t *Table[T]) ListAccount(tx *Tx, account string) ([]T, error) {
+	return t.query(tx, "WHERE account = ? ORDER BY region, id", account)
+}
+
+func (t *Table[T]) query(tx *Tx, where string, args ...any) ([]T, error) {
+	rows, err := tx.Query(fmt.Sprintf("SELECT doc FROM %q %s", t.Name, where), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		var doc sql.RawBytes
+		var v T
+		if err := rows.Scan(&doc); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(doc, &v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
+}
+
+// Row is a value with its key.
+type Row[T any] struct {
+	Key
+	Value T
+}
+
+// All yields every row of every account and region, for the loops. The rows are read before the first one is yielded.
+func (t *Table[T]) All(tx *Tx) (iter.Seq[Row[T]], error) {
+	rows, err := tx.Query(fmt.Sprintf("SELECT account, region, id, doc FROM %q ORDER BY account, region, id", t.Name))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Row[T]
+	for rows.Next() {
+		var r Row[T]
+		var doc sql.RawBytes
+		if err := rows.Scan(&r.Account, &r.Region, &r.ID, &doc); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(doc, &r.Value); err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return func(yield func(Row[T]) bool) {
+		for _, r := range all {
+			if !yield(r) {
+				return
+			}
+		}
+	}, rows.Err()
+}
