@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/moby/moby/client"
 )
 
 // testLabel marks everything these tests make, testRun what this run of them made.
@@ -45,10 +47,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// removeEverything takes away the image all tests share; the rest is gone by then.
+// removeEverything takes away the image all tests share, and what failed builds left on top of it.
 func removeEverything() {
-	if e, err := shared.engine(); err == nil {
-		_ = e.RemoveImage(context.Background(), shared.image(), true)
+	e, err := shared.engine()
+	if err != nil {
+		return
+	}
+	images, err := e.api.ImageList(context.Background(), client.ImageListOptions{All: true, Filters: labelFilters(labels())})
+	for _, image := range images.Items {
+		err = errors.Join(err, e.RemoveImage(context.Background(), image.ID, true))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "clean up:", err)
 	}
 }
 

@@ -96,6 +96,7 @@ var (
 	imageMissing = []string{
 		"no such image", "manifest unknown", "pull access denied", "repository does not exist", "name unknown",
 		"image not known", "unable to find image", "not found: manifest", "repository name not known",
+		"does not exist locally",
 	}
 	registryDenied = []string{
 		"unauthorized", "no basic auth credentials", "authentication required", "denied: ", "requested access to the resource is denied",

@@ -51,6 +51,7 @@ func readMessages(from io.Reader, progress io.Writer, each func(message)) error 
 		} else if err != nil {
 			return fmt.Errorf("read the engine's messages: %w", err)
 		}
+		m.Stream = colour.ReplaceAllString(m.Stream, "")
 		if err := m.failed(); err != nil {
 			return err
 		}
@@ -64,6 +65,9 @@ func readMessages(from io.Reader, progress io.Writer, each func(message)) error 
 		}
 	}
 }
+
+// colour is what the classic builder paints standard error with, terminal or not.
+var colour = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // line is the message for people; the hundreds that move a progress bar have none.
 func (m message) line() string {
