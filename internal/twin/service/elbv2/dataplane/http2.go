@@ -95,6 +95,7 @@ func (s *http2Server) Addr() net.Addr { return &net.TCPAddr{} }
 
 // shutdown lets the streams under way finish until ctx ends.
 func (s *http2Server) shutdown(ctx context.Context) {
+	s.Close()
 	if s.server.Shutdown(ctx) != nil {
 		s.server.Close()
 	}
