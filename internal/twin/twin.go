@@ -129,6 +129,9 @@ func listen(address string) (net.Listener, error) {
 // Address is where the twin listens: host and port.
 func (t *Twin) Address() string { return t.listener.Addr().String() }
 
+// RootKey is the access key of the first account's root user.
+func (t *Twin) RootKey() (id, secret string) { return t.root.AccessKeyID, t.root.secret }
+
 // Gateway is the twin's API for callers in this process.
 func (t *Twin) Gateway() *gateway.Gateway { return t.gateway }
 

@@ -57,6 +57,15 @@ func (w *Twin) Stop(t testing.TB) {
 	w.done = nil
 }
 
+// Env is what a program needs in its environment to talk to the twin as its root user: the AWS CLI, the SDKs, Terraform.
+func (w *Twin) Env() []string {
+	id, secret := w.RootKey()
+	return []string{
+		"AWS_ENDPOINT_URL=http://" + w.Address(), "AWS_ACCESS_KEY_ID=" + id, "AWS_SECRET_ACCESS_KEY=" + secret,
+		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+	}
+}
+
 // As returns a context in which the root user of an account acts in a region.
 func As(ctx context.Context, account, region string) context.Context {
 	return operation.WithCaller(ctx, operation.Caller{

@@ -37,6 +37,16 @@ func (c Client) DeleteAutoScalingGroup(ctx context.Context, in *DeleteAutoScalin
 	return operation.Call[DeleteAutoScalingGroupOutput](ctx, c.Invoker, "autoscaling", "DeleteAutoScalingGroup", in)
 }
 
+// DeletePolicy calls the operation of that name.
+func (c Client) DeletePolicy(ctx context.Context, in *DeletePolicyInput) (*DeletePolicyOutput, error) {
+	return operation.Call[DeletePolicyOutput](ctx, c.Invoker, "autoscaling", "DeletePolicy", in)
+}
+
+// DeleteTags calls the operation of that name.
+func (c Client) DeleteTags(ctx context.Context, in *DeleteTagsInput) (*DeleteTagsOutput, error) {
+	return operation.Call[DeleteTagsOutput](ctx, c.Invoker, "autoscaling", "DeleteTags", in)
+}
+
 // DescribeAutoScalingGroups calls the operation of that name.
 func (c Client) DescribeAutoScalingGroups(ctx context.Context, in *DescribeAutoScalingGroupsInput) (*DescribeAutoScalingGroupsOutput, error) {
 	return operation.Call[DescribeAutoScalingGroupsOutput](ctx, c.Invoker, "autoscaling", "DescribeAutoScalingGroups", in)
@@ -45,6 +55,11 @@ func (c Client) DescribeAutoScalingGroups(ctx context.Context, in *DescribeAutoS
 // DescribeAutoScalingInstances calls the operation of that name.
 func (c Client) DescribeAutoScalingInstances(ctx context.Context, in *DescribeAutoScalingInstancesInput) (*DescribeAutoScalingInstancesOutput, error) {
 	return operation.Call[DescribeAutoScalingInstancesOutput](ctx, c.Invoker, "autoscaling", "DescribeAutoScalingInstances", in)
+}
+
+// DescribePolicies calls the operation of that name.
+func (c Client) DescribePolicies(ctx context.Context, in *DescribePoliciesInput) (*DescribePoliciesOutput, error) {
+	return operation.Call[DescribePoliciesOutput](ctx, c.Invoker, "autoscaling", "DescribePolicies", in)
 }
 
 // DescribeScalingActivities calls the operation of that name.
@@ -57,9 +72,19 @@ func (c Client) DescribeTags(ctx context.Context, in *DescribeTagsInput) (*Descr
 	return operation.Call[DescribeTagsOutput](ctx, c.Invoker, "autoscaling", "DescribeTags", in)
 }
 
+// PutScalingPolicy calls the operation of that name.
+func (c Client) PutScalingPolicy(ctx context.Context, in *PutScalingPolicyInput) (*PutScalingPolicyOutput, error) {
+	return operation.Call[PutScalingPolicyOutput](ctx, c.Invoker, "autoscaling", "PutScalingPolicy", in)
+}
+
 // SetDesiredCapacity calls the operation of that name.
 func (c Client) SetDesiredCapacity(ctx context.Context, in *SetDesiredCapacityInput) (*SetDesiredCapacityOutput, error) {
 	return operation.Call[SetDesiredCapacityOutput](ctx, c.Invoker, "autoscaling", "SetDesiredCapacity", in)
+}
+
+// TerminateInstanceInAutoScalingGroup calls the operation of that name.
+func (c Client) TerminateInstanceInAutoScalingGroup(ctx context.Context, in *TerminateInstanceInAutoScalingGroupInput) (*TerminateInstanceInAutoScalingGroupOutput, error) {
+	return operation.Call[TerminateInstanceInAutoScalingGroupOutput](ctx, c.Invoker, "autoscaling", "TerminateInstanceInAutoScalingGroup", in)
 }
 
 // UpdateAutoScalingGroup calls the operation of that name.
@@ -126,6 +151,23 @@ type DeleteAutoScalingGroupInput struct {
 // DeleteAutoScalingGroupOutput has no members.
 type DeleteAutoScalingGroupOutput struct{}
 
+// DeletePolicyInput is AWS's shape of that name.
+type DeletePolicyInput struct {
+	AutoScalingGroupName *string
+	PolicyName           string
+}
+
+// DeletePolicyOutput has no members.
+type DeletePolicyOutput struct{}
+
+// DeleteTagsInput is AWS's shape of that name.
+type DeleteTagsInput struct {
+	Tags []Tag
+}
+
+// DeleteTagsOutput has no members.
+type DeleteTagsOutput struct{}
+
 // DescribeAutoScalingGroupsInput is AWS's shape of that name.
 type DescribeAutoScalingGroupsInput struct {
 	AutoScalingGroupNames []string
@@ -152,6 +194,21 @@ type DescribeAutoScalingInstancesInput struct {
 type DescribeAutoScalingInstancesOutput struct {
 	AutoScalingInstances []AutoScalingInstanceDetails
 	NextToken            *string
+}
+
+// DescribePoliciesInput is AWS's shape of that name.
+type DescribePoliciesInput struct {
+	AutoScalingGroupName *string
+	MaxRecords           *int
+	NextToken            *string
+	PolicyNames          []string
+	PolicyTypes          []string
+}
+
+// DescribePoliciesOutput is AWS's shape of that name.
+type DescribePoliciesOutput struct {
+	NextToken       *string
+	ScalingPolicies []ScalingPolicy
 }
 
 // DescribeScalingActivitiesInput is AWS's shape of that name.
@@ -183,6 +240,30 @@ type DescribeTagsOutput struct {
 	Tags      []TagDescription
 }
 
+// PutScalingPolicyInput is AWS's shape of that name.
+type PutScalingPolicyInput struct {
+	AdjustmentType                 *string
+	AutoScalingGroupName           string
+	Cooldown                       *int
+	Enabled                        *bool
+	EstimatedInstanceWarmup        *int
+	MetricAggregationType          *string
+	MinAdjustmentMagnitude         *int
+	MinAdjustmentStep              *int
+	PolicyName                     string
+	PolicyType                     *string
+	PredictiveScalingConfiguration *PredictiveScalingConfiguration
+	ScalingAdjustment              *int
+	StepAdjustments                []StepAdjustment
+	TargetTrackingConfiguration    *TargetTrackingConfiguration
+}
+
+// PutScalingPolicyOutput is AWS's shape of that name.
+type PutScalingPolicyOutput struct {
+	Alarms    []Alarm
+	PolicyARN *string
+}
+
 // SetDesiredCapacityInput is AWS's shape of that name.
 type SetDesiredCapacityInput struct {
 	AutoScalingGroupName string
@@ -192,6 +273,17 @@ type SetDesiredCapacityInput struct {
 
 // SetDesiredCapacityOutput has no members.
 type SetDesiredCapacityOutput struct{}
+
+// TerminateInstanceInAutoScalingGroupInput is AWS's shape of that name.
+type TerminateInstanceInAutoScalingGroupInput struct {
+	InstanceId                     string
+	ShouldDecrementDesiredCapacity bool
+}
+
+// TerminateInstanceInAutoScalingGroupOutput is AWS's shape of that name.
+type TerminateInstanceInAutoScalingGroupOutput struct {
+	Activity *Activity
+}
 
 // UpdateAutoScalingGroupInput is AWS's shape of that name.
 type UpdateAutoScalingGroupInput struct {
@@ -363,6 +455,26 @@ type AutoScalingInstanceDetails struct {
 	WeightedCapacity        *string
 }
 
+// ScalingPolicy is AWS's shape of that name.
+type ScalingPolicy struct {
+	AdjustmentType                 *string
+	Alarms                         []Alarm
+	AutoScalingGroupName           *string
+	Cooldown                       *int
+	Enabled                        *bool
+	EstimatedInstanceWarmup        *int
+	MetricAggregationType          *string
+	MinAdjustmentMagnitude         *int
+	MinAdjustmentStep              *int
+	PolicyARN                      *string
+	PolicyName                     *string
+	PolicyType                     *string
+	PredictiveScalingConfiguration *PredictiveScalingConfiguration
+	ScalingAdjustment              *int
+	StepAdjustments                []StepAdjustment
+	TargetTrackingConfiguration    *TargetTrackingConfiguration
+}
+
 // Activity is AWS's shape of that name.
 type Activity struct {
 	ActivityId            string
@@ -386,6 +498,36 @@ type TagDescription struct {
 	ResourceId        *string
 	ResourceType      *string
 	Value             *string
+}
+
+// PredictiveScalingConfiguration is AWS's shape of that name.
+type PredictiveScalingConfiguration struct {
+	MaxCapacityBreachBehavior *string
+	MaxCapacityBuffer         *int
+	MetricSpecifications      []PredictiveScalingMetricSpecification
+	Mode                      *string
+	SchedulingBufferTime      *int
+}
+
+// StepAdjustment is AWS's shape of that name.
+type StepAdjustment struct {
+	MetricIntervalLowerBound *float64
+	MetricIntervalUpperBound *float64
+	ScalingAdjustment        int
+}
+
+// TargetTrackingConfiguration is AWS's shape of that name.
+type TargetTrackingConfiguration struct {
+	CustomizedMetricSpecification *CustomizedMetricSpecification
+	DisableScaleIn                *bool
+	PredefinedMetricSpecification *PredefinedMetricSpecification
+	TargetValue                   float64
+}
+
+// Alarm is AWS's shape of that name.
+type Alarm struct {
+	AlarmARN  *string
+	AlarmName *string
 }
 
 // CapacityReservationTarget is AWS's shape of that name.
@@ -451,6 +593,34 @@ type WarmPoolConfiguration struct {
 	Status                   *string
 }
 
+// PredictiveScalingMetricSpecification is AWS's shape of that name.
+type PredictiveScalingMetricSpecification struct {
+	CustomizedCapacityMetricSpecification *PredictiveScalingCustomizedCapacityMetric
+	CustomizedLoadMetricSpecification     *PredictiveScalingCustomizedLoadMetric
+	CustomizedScalingMetricSpecification  *PredictiveScalingCustomizedScalingMetric
+	PredefinedLoadMetricSpecification     *PredictiveScalingPredefinedLoadMetric
+	PredefinedMetricPairSpecification     *PredictiveScalingPredefinedMetricPair
+	PredefinedScalingMetricSpecification  *PredictiveScalingPredefinedScalingMetric
+	TargetValue                           float64
+}
+
+// CustomizedMetricSpecification is AWS's shape of that name.
+type CustomizedMetricSpecification struct {
+	Dimensions []MetricDimension
+	MetricName *string
+	Metrics    []TargetTrackingMetricDataQuery
+	Namespace  *string
+	Period     *int
+	Statistic  *string
+	Unit       *string
+}
+
+// PredefinedMetricSpecification is AWS's shape of that name.
+type PredefinedMetricSpecification struct {
+	PredefinedMetricType string
+	ResourceLabel        *string
+}
+
 // LaunchTemplateOverrides is AWS's shape of that name.
 type LaunchTemplateOverrides struct {
 	ImageId                     *string
@@ -463,6 +633,55 @@ type LaunchTemplateOverrides struct {
 // InstanceReusePolicy is AWS's shape of that name.
 type InstanceReusePolicy struct {
 	ReuseOnScaleIn *bool
+}
+
+// PredictiveScalingCustomizedCapacityMetric is AWS's shape of that name.
+type PredictiveScalingCustomizedCapacityMetric struct {
+	MetricDataQueries []MetricDataQuery
+}
+
+// PredictiveScalingCustomizedLoadMetric is AWS's shape of that name.
+type PredictiveScalingCustomizedLoadMetric struct {
+	MetricDataQueries []MetricDataQuery
+}
+
+// PredictiveScalingCustomizedScalingMetric is AWS's shape of that name.
+type PredictiveScalingCustomizedScalingMetric struct {
+	MetricDataQueries []MetricDataQuery
+}
+
+// PredictiveScalingPredefinedLoadMetric is AWS's shape of that name.
+type PredictiveScalingPredefinedLoadMetric struct {
+	PredefinedMetricType string
+	ResourceLabel        *string
+}
+
+// PredictiveScalingPredefinedMetricPair is AWS's shape of that name.
+type PredictiveScalingPredefinedMetricPair struct {
+	PredefinedMetricType string
+	ResourceLabel        *string
+}
+
+// PredictiveScalingPredefinedScalingMetric is AWS's shape of that name.
+type PredictiveScalingPredefinedScalingMetric struct {
+	PredefinedMetricType string
+	ResourceLabel        *string
+}
+
+// MetricDimension is AWS's shape of that name.
+type MetricDimension struct {
+	Name  string
+	Value string
+}
+
+// TargetTrackingMetricDataQuery is AWS's shape of that name.
+type TargetTrackingMetricDataQuery struct {
+	Expression *string
+	Id         string
+	Label      *string
+	MetricStat *TargetTrackingMetricStat
+	Period     *int
+	ReturnData *bool
 }
 
 // InstanceRequirements is AWS's shape of that name.
@@ -492,6 +711,23 @@ type InstanceRequirements struct {
 	SpotMaxPricePercentageOverLowestPrice          *int
 	TotalLocalStorageGB                            *TotalLocalStorageGBRequest
 	VCpuCount                                      *VCpuCountRequest
+}
+
+// MetricDataQuery is AWS's shape of that name.
+type MetricDataQuery struct {
+	Expression *string
+	Id         string
+	Label      *string
+	MetricStat *MetricStat
+	ReturnData *bool
+}
+
+// TargetTrackingMetricStat is AWS's shape of that name.
+type TargetTrackingMetricStat struct {
+	Metric *Metric
+	Period *int
+	Stat   string
+	Unit   *string
 }
 
 // AcceleratorCountRequest is AWS's shape of that name.
@@ -551,6 +787,20 @@ type TotalLocalStorageGBRequest struct {
 type VCpuCountRequest struct {
 	Max *int
 	Min int
+}
+
+// MetricStat is AWS's shape of that name.
+type MetricStat struct {
+	Metric *Metric
+	Stat   string
+	Unit   *string
+}
+
+// Metric is AWS's shape of that name.
+type Metric struct {
+	Dimensions []MetricDimension
+	MetricName string
+	Namespace  string
 }
 
 // CpuPerformanceFactorRequest is AWS's shape of that name.

@@ -27,6 +27,11 @@ func (c Client) AllocateAddress(ctx context.Context, in *AllocateAddressInput) (
 	return operation.Call[AllocateAddressOutput](ctx, c.Invoker, "ec2", "AllocateAddress", in)
 }
 
+// AssociateAddress calls the operation of that name.
+func (c Client) AssociateAddress(ctx context.Context, in *AssociateAddressInput) (*AssociateAddressOutput, error) {
+	return operation.Call[AssociateAddressOutput](ctx, c.Invoker, "ec2", "AssociateAddress", in)
+}
+
 // AssociateRouteTable calls the operation of that name.
 func (c Client) AssociateRouteTable(ctx context.Context, in *AssociateRouteTableInput) (*AssociateRouteTableOutput, error) {
 	return operation.Call[AssociateRouteTableOutput](ctx, c.Invoker, "ec2", "AssociateRouteTable", in)
@@ -45,6 +50,11 @@ func (c Client) AuthorizeSecurityGroupEgress(ctx context.Context, in *AuthorizeS
 // AuthorizeSecurityGroupIngress calls the operation of that name.
 func (c Client) AuthorizeSecurityGroupIngress(ctx context.Context, in *AuthorizeSecurityGroupIngressInput) (*AuthorizeSecurityGroupIngressOutput, error) {
 	return operation.Call[AuthorizeSecurityGroupIngressOutput](ctx, c.Invoker, "ec2", "AuthorizeSecurityGroupIngress", in)
+}
+
+// CreateDefaultVpc calls the operation of that name.
+func (c Client) CreateDefaultVpc(ctx context.Context, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error) {
+	return operation.Call[CreateDefaultVpcOutput](ctx, c.Invoker, "ec2", "CreateDefaultVpc", in)
 }
 
 // CreateFlowLogs calls the operation of that name.
@@ -70,6 +80,16 @@ func (c Client) CreateLaunchTemplateVersion(ctx context.Context, in *CreateLaunc
 // CreateNatGateway calls the operation of that name.
 func (c Client) CreateNatGateway(ctx context.Context, in *CreateNatGatewayInput) (*CreateNatGatewayOutput, error) {
 	return operation.Call[CreateNatGatewayOutput](ctx, c.Invoker, "ec2", "CreateNatGateway", in)
+}
+
+// CreateNetworkAcl calls the operation of that name.
+func (c Client) CreateNetworkAcl(ctx context.Context, in *CreateNetworkAclInput) (*CreateNetworkAclOutput, error) {
+	return operation.Call[CreateNetworkAclOutput](ctx, c.Invoker, "ec2", "CreateNetworkAcl", in)
+}
+
+// CreateNetworkAclEntry calls the operation of that name.
+func (c Client) CreateNetworkAclEntry(ctx context.Context, in *CreateNetworkAclEntryInput) (*CreateNetworkAclEntryOutput, error) {
+	return operation.Call[CreateNetworkAclEntryOutput](ctx, c.Invoker, "ec2", "CreateNetworkAclEntry", in)
 }
 
 // CreateNetworkInterface calls the operation of that name.
@@ -130,6 +150,16 @@ func (c Client) DeleteLaunchTemplate(ctx context.Context, in *DeleteLaunchTempla
 // DeleteNatGateway calls the operation of that name.
 func (c Client) DeleteNatGateway(ctx context.Context, in *DeleteNatGatewayInput) (*DeleteNatGatewayOutput, error) {
 	return operation.Call[DeleteNatGatewayOutput](ctx, c.Invoker, "ec2", "DeleteNatGateway", in)
+}
+
+// DeleteNetworkAcl calls the operation of that name.
+func (c Client) DeleteNetworkAcl(ctx context.Context, in *DeleteNetworkAclInput) (*DeleteNetworkAclOutput, error) {
+	return operation.Call[DeleteNetworkAclOutput](ctx, c.Invoker, "ec2", "DeleteNetworkAcl", in)
+}
+
+// DeleteNetworkAclEntry calls the operation of that name.
+func (c Client) DeleteNetworkAclEntry(ctx context.Context, in *DeleteNetworkAclEntryInput) (*DeleteNetworkAclEntryOutput, error) {
+	return operation.Call[DeleteNetworkAclEntryOutput](ctx, c.Invoker, "ec2", "DeleteNetworkAclEntry", in)
 }
 
 // DeleteNetworkInterface calls the operation of that name.
@@ -232,6 +262,11 @@ func (c Client) DescribeNetworkAcls(ctx context.Context, in *DescribeNetworkAcls
 	return operation.Call[DescribeNetworkAclsOutput](ctx, c.Invoker, "ec2", "DescribeNetworkAcls", in)
 }
 
+// DescribeNetworkInterfaceAttribute calls the operation of that name.
+func (c Client) DescribeNetworkInterfaceAttribute(ctx context.Context, in *DescribeNetworkInterfaceAttributeInput) (*DescribeNetworkInterfaceAttributeOutput, error) {
+	return operation.Call[DescribeNetworkInterfaceAttributeOutput](ctx, c.Invoker, "ec2", "DescribeNetworkInterfaceAttribute", in)
+}
+
 // DescribeNetworkInterfaces calls the operation of that name.
 func (c Client) DescribeNetworkInterfaces(ctx context.Context, in *DescribeNetworkInterfacesInput) (*DescribeNetworkInterfacesOutput, error) {
 	return operation.Call[DescribeNetworkInterfacesOutput](ctx, c.Invoker, "ec2", "DescribeNetworkInterfaces", in)
@@ -277,6 +312,11 @@ func (c Client) DescribeVpcAttribute(ctx context.Context, in *DescribeVpcAttribu
 	return operation.Call[DescribeVpcAttributeOutput](ctx, c.Invoker, "ec2", "DescribeVpcAttribute", in)
 }
 
+// DescribeVpcEndpointServices calls the operation of that name.
+func (c Client) DescribeVpcEndpointServices(ctx context.Context, in *DescribeVpcEndpointServicesInput) (*DescribeVpcEndpointServicesOutput, error) {
+	return operation.Call[DescribeVpcEndpointServicesOutput](ctx, c.Invoker, "ec2", "DescribeVpcEndpointServices", in)
+}
+
 // DescribeVpcEndpoints calls the operation of that name.
 func (c Client) DescribeVpcEndpoints(ctx context.Context, in *DescribeVpcEndpointsInput) (*DescribeVpcEndpointsOutput, error) {
 	return operation.Call[DescribeVpcEndpointsOutput](ctx, c.Invoker, "ec2", "DescribeVpcEndpoints", in)
@@ -292,6 +332,11 @@ func (c Client) DetachInternetGateway(ctx context.Context, in *DetachInternetGat
 	return operation.Call[DetachInternetGatewayOutput](ctx, c.Invoker, "ec2", "DetachInternetGateway", in)
 }
 
+// DisassociateAddress calls the operation of that name.
+func (c Client) DisassociateAddress(ctx context.Context, in *DisassociateAddressInput) (*DisassociateAddressOutput, error) {
+	return operation.Call[DisassociateAddressOutput](ctx, c.Invoker, "ec2", "DisassociateAddress", in)
+}
+
 // DisassociateRouteTable calls the operation of that name.
 func (c Client) DisassociateRouteTable(ctx context.Context, in *DisassociateRouteTableInput) (*DisassociateRouteTableOutput, error) {
 	return operation.Call[DisassociateRouteTableOutput](ctx, c.Invoker, "ec2", "DisassociateRouteTable", in)
@@ -300,6 +345,11 @@ func (c Client) DisassociateRouteTable(ctx context.Context, in *DisassociateRout
 // ModifyLaunchTemplate calls the operation of that name.
 func (c Client) ModifyLaunchTemplate(ctx context.Context, in *ModifyLaunchTemplateInput) (*ModifyLaunchTemplateOutput, error) {
 	return operation.Call[ModifyLaunchTemplateOutput](ctx, c.Invoker, "ec2", "ModifyLaunchTemplate", in)
+}
+
+// ModifyNetworkInterfaceAttribute calls the operation of that name.
+func (c Client) ModifyNetworkInterfaceAttribute(ctx context.Context, in *ModifyNetworkInterfaceAttributeInput) (*ModifyNetworkInterfaceAttributeOutput, error) {
+	return operation.Call[ModifyNetworkInterfaceAttributeOutput](ctx, c.Invoker, "ec2", "ModifyNetworkInterfaceAttribute", in)
 }
 
 // ModifySubnetAttribute calls the operation of that name.
@@ -312,14 +362,34 @@ func (c Client) ModifyVpcAttribute(ctx context.Context, in *ModifyVpcAttributeIn
 	return operation.Call[ModifyVpcAttributeOutput](ctx, c.Invoker, "ec2", "ModifyVpcAttribute", in)
 }
 
+// ModifyVpcEndpoint calls the operation of that name.
+func (c Client) ModifyVpcEndpoint(ctx context.Context, in *ModifyVpcEndpointInput) (*ModifyVpcEndpointOutput, error) {
+	return operation.Call[ModifyVpcEndpointOutput](ctx, c.Invoker, "ec2", "ModifyVpcEndpoint", in)
+}
+
 // ReleaseAddress calls the operation of that name.
 func (c Client) ReleaseAddress(ctx context.Context, in *ReleaseAddressInput) (*ReleaseAddressOutput, error) {
 	return operation.Call[ReleaseAddressOutput](ctx, c.Invoker, "ec2", "ReleaseAddress", in)
 }
 
+// ReplaceNetworkAclAssociation calls the operation of that name.
+func (c Client) ReplaceNetworkAclAssociation(ctx context.Context, in *ReplaceNetworkAclAssociationInput) (*ReplaceNetworkAclAssociationOutput, error) {
+	return operation.Call[ReplaceNetworkAclAssociationOutput](ctx, c.Invoker, "ec2", "ReplaceNetworkAclAssociation", in)
+}
+
+// ReplaceNetworkAclEntry calls the operation of that name.
+func (c Client) ReplaceNetworkAclEntry(ctx context.Context, in *ReplaceNetworkAclEntryInput) (*ReplaceNetworkAclEntryOutput, error) {
+	return operation.Call[ReplaceNetworkAclEntryOutput](ctx, c.Invoker, "ec2", "ReplaceNetworkAclEntry", in)
+}
+
 // ReplaceRoute calls the operation of that name.
 func (c Client) ReplaceRoute(ctx context.Context, in *ReplaceRouteInput) (*ReplaceRouteOutput, error) {
 	return operation.Call[ReplaceRouteOutput](ctx, c.Invoker, "ec2", "ReplaceRoute", in)
+}
+
+// ReplaceRouteTableAssociation calls the operation of that name.
+func (c Client) ReplaceRouteTableAssociation(ctx context.Context, in *ReplaceRouteTableAssociationInput) (*ReplaceRouteTableAssociationOutput, error) {
+	return operation.Call[ReplaceRouteTableAssociationOutput](ctx, c.Invoker, "ec2", "ReplaceRouteTableAssociation", in)
 }
 
 // RevokeSecurityGroupEgress calls the operation of that name.
@@ -354,6 +424,22 @@ type AllocateAddressOutput struct {
 	NetworkBorderGroup    *string
 	PublicIp              *string
 	PublicIpv4Pool        *string
+}
+
+// AssociateAddressInput is AWS's shape of that name.
+type AssociateAddressInput struct {
+	AllocationId       *string
+	AllowReassociation *bool
+	DryRun             *bool
+	InstanceId         *string
+	NetworkInterfaceId *string
+	PrivateIpAddress   *string
+	PublicIp           *string
+}
+
+// AssociateAddressOutput is AWS's shape of that name.
+type AssociateAddressOutput struct {
+	AssociationId *string
 }
 
 // AssociateRouteTableInput is AWS's shape of that name.
@@ -420,6 +506,16 @@ type AuthorizeSecurityGroupIngressInput struct {
 type AuthorizeSecurityGroupIngressOutput struct {
 	Return             *bool
 	SecurityGroupRules []SecurityGroupRule
+}
+
+// CreateDefaultVpcInput is AWS's shape of that name.
+type CreateDefaultVpcInput struct {
+	DryRun *bool
+}
+
+// CreateDefaultVpcOutput is AWS's shape of that name.
+type CreateDefaultVpcOutput struct {
+	Vpc *Vpc
 }
 
 // CreateFlowLogsInput is AWS's shape of that name.
@@ -515,6 +611,37 @@ type CreateNatGatewayOutput struct {
 	ClientToken *string
 	NatGateway  *NatGateway
 }
+
+// CreateNetworkAclInput is AWS's shape of that name.
+type CreateNetworkAclInput struct {
+	ClientToken       *string
+	DryRun            *bool
+	TagSpecifications []TagSpecification
+	VpcId             string
+}
+
+// CreateNetworkAclOutput is AWS's shape of that name.
+type CreateNetworkAclOutput struct {
+	ClientToken *string
+	NetworkAcl  *NetworkAcl
+}
+
+// CreateNetworkAclEntryInput is AWS's shape of that name.
+type CreateNetworkAclEntryInput struct {
+	CidrBlock     *string
+	DryRun        *bool
+	Egress        bool
+	IcmpTypeCode  *IcmpTypeCode
+	Ipv6CidrBlock *string
+	NetworkAclId  string
+	PortRange     *PortRange
+	Protocol      string
+	RuleAction    string
+	RuleNumber    int
+}
+
+// CreateNetworkAclEntryOutput has no members.
+type CreateNetworkAclEntryOutput struct{}
 
 // CreateNetworkInterfaceInput is AWS's shape of that name.
 type CreateNetworkInterfaceInput struct {
@@ -724,6 +851,26 @@ type DeleteNatGatewayInput struct {
 type DeleteNatGatewayOutput struct {
 	NatGatewayId *string
 }
+
+// DeleteNetworkAclInput is AWS's shape of that name.
+type DeleteNetworkAclInput struct {
+	DryRun       *bool
+	NetworkAclId string
+}
+
+// DeleteNetworkAclOutput has no members.
+type DeleteNetworkAclOutput struct{}
+
+// DeleteNetworkAclEntryInput is AWS's shape of that name.
+type DeleteNetworkAclEntryInput struct {
+	DryRun       *bool
+	Egress       bool
+	NetworkAclId string
+	RuleNumber   int
+}
+
+// DeleteNetworkAclEntryOutput has no members.
+type DeleteNetworkAclEntryOutput struct{}
 
 // DeleteNetworkInterfaceInput is AWS's shape of that name.
 type DeleteNetworkInterfaceInput struct {
@@ -994,6 +1141,23 @@ type DescribeNetworkAclsOutput struct {
 	NextToken   *string
 }
 
+// DescribeNetworkInterfaceAttributeInput is AWS's shape of that name.
+type DescribeNetworkInterfaceAttributeInput struct {
+	Attribute          *string
+	DryRun             *bool
+	NetworkInterfaceId string
+}
+
+// DescribeNetworkInterfaceAttributeOutput is AWS's shape of that name.
+type DescribeNetworkInterfaceAttributeOutput struct {
+	AssociatePublicIpAddress *bool
+	Attachment               *NetworkInterfaceAttachment
+	Description              *AttributeValue
+	Groups                   []GroupIdentifier
+	NetworkInterfaceId       *string
+	SourceDestCheck          *AttributeBooleanValue
+}
+
 // DescribeNetworkInterfacesInput is AWS's shape of that name.
 type DescribeNetworkInterfacesInput struct {
 	DryRun                  *bool
@@ -1128,6 +1292,23 @@ type DescribeVpcAttributeOutput struct {
 	VpcId                            *string
 }
 
+// DescribeVpcEndpointServicesInput is AWS's shape of that name.
+type DescribeVpcEndpointServicesInput struct {
+	DryRun         *bool
+	Filters        []Filter
+	MaxResults     *int
+	NextToken      *string
+	ServiceNames   []string
+	ServiceRegions []string
+}
+
+// DescribeVpcEndpointServicesOutput is AWS's shape of that name.
+type DescribeVpcEndpointServicesOutput struct {
+	NextToken      *string
+	ServiceDetails []ServiceDetail
+	ServiceNames   []string
+}
+
 // DescribeVpcEndpointsInput is AWS's shape of that name.
 type DescribeVpcEndpointsInput struct {
 	DryRun         *bool
@@ -1168,6 +1349,16 @@ type DetachInternetGatewayInput struct {
 // DetachInternetGatewayOutput has no members.
 type DetachInternetGatewayOutput struct{}
 
+// DisassociateAddressInput is AWS's shape of that name.
+type DisassociateAddressInput struct {
+	AssociationId *string
+	DryRun        *bool
+	PublicIp      *string
+}
+
+// DisassociateAddressOutput has no members.
+type DisassociateAddressOutput struct{}
+
 // DisassociateRouteTableInput is AWS's shape of that name.
 type DisassociateRouteTableInput struct {
 	AssociationId string
@@ -1190,6 +1381,24 @@ type ModifyLaunchTemplateInput struct {
 type ModifyLaunchTemplateOutput struct {
 	LaunchTemplate *LaunchTemplate
 }
+
+// ModifyNetworkInterfaceAttributeInput is AWS's shape of that name.
+type ModifyNetworkInterfaceAttributeInput struct {
+	AssociatePublicIpAddress        *bool
+	AssociatedSubnetIds             []string
+	Attachment                      *NetworkInterfaceAttachmentChanges
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest
+	Description                     *AttributeValue
+	DryRun                          *bool
+	EnaSrdSpecification             *EnaSrdSpecification
+	EnablePrimaryIpv6               *bool
+	Groups                          []string
+	NetworkInterfaceId              string
+	SourceDestCheck                 *AttributeBooleanValue
+}
+
+// ModifyNetworkInterfaceAttributeOutput has no members.
+type ModifyNetworkInterfaceAttributeOutput struct{}
 
 // ModifySubnetAttributeInput is AWS's shape of that name.
 type ModifySubnetAttributeInput struct {
@@ -1220,6 +1429,29 @@ type ModifyVpcAttributeInput struct {
 // ModifyVpcAttributeOutput has no members.
 type ModifyVpcAttributeOutput struct{}
 
+// ModifyVpcEndpointInput is AWS's shape of that name.
+type ModifyVpcEndpointInput struct {
+	AddRouteTableIds       []string
+	AddSecurityGroupIds    []string
+	AddSubnetIds           []string
+	DnsOptions             *DnsOptionsSpecification
+	DryRun                 *bool
+	IpAddressType          *string
+	PolicyDocument         *string
+	PrivateDnsEnabled      *bool
+	RemoveRouteTableIds    []string
+	RemoveSecurityGroupIds []string
+	RemoveSubnetIds        []string
+	ResetPolicy            *bool
+	SubnetConfigurations   []SubnetConfiguration
+	VpcEndpointId          string
+}
+
+// ModifyVpcEndpointOutput is AWS's shape of that name.
+type ModifyVpcEndpointOutput struct {
+	Return *bool
+}
+
 // ReleaseAddressInput is AWS's shape of that name.
 type ReleaseAddressInput struct {
 	AllocationId       *string
@@ -1230,6 +1462,35 @@ type ReleaseAddressInput struct {
 
 // ReleaseAddressOutput has no members.
 type ReleaseAddressOutput struct{}
+
+// ReplaceNetworkAclAssociationInput is AWS's shape of that name.
+type ReplaceNetworkAclAssociationInput struct {
+	AssociationId string
+	DryRun        *bool
+	NetworkAclId  string
+}
+
+// ReplaceNetworkAclAssociationOutput is AWS's shape of that name.
+type ReplaceNetworkAclAssociationOutput struct {
+	NewAssociationId *string
+}
+
+// ReplaceNetworkAclEntryInput is AWS's shape of that name.
+type ReplaceNetworkAclEntryInput struct {
+	CidrBlock     *string
+	DryRun        *bool
+	Egress        bool
+	IcmpTypeCode  *IcmpTypeCode
+	Ipv6CidrBlock *string
+	NetworkAclId  string
+	PortRange     *PortRange
+	Protocol      string
+	RuleAction    string
+	RuleNumber    int
+}
+
+// ReplaceNetworkAclEntryOutput has no members.
+type ReplaceNetworkAclEntryOutput struct{}
 
 // ReplaceRouteInput is AWS's shape of that name.
 type ReplaceRouteInput struct {
@@ -1255,6 +1516,19 @@ type ReplaceRouteInput struct {
 
 // ReplaceRouteOutput has no members.
 type ReplaceRouteOutput struct{}
+
+// ReplaceRouteTableAssociationInput is AWS's shape of that name.
+type ReplaceRouteTableAssociationInput struct {
+	AssociationId string
+	DryRun        *bool
+	RouteTableId  string
+}
+
+// ReplaceRouteTableAssociationOutput is AWS's shape of that name.
+type ReplaceRouteTableAssociationOutput struct {
+	AssociationState *RouteTableAssociationState
+	NewAssociationId *string
+}
 
 // RevokeSecurityGroupEgressInput is AWS's shape of that name.
 type RevokeSecurityGroupEgressInput struct {
@@ -1338,6 +1612,22 @@ type SecurityGroupRule struct {
 	SecurityGroupRuleId  *string
 	Tags                 []Tag
 	ToPort               *int
+}
+
+// Vpc is AWS's shape of that name.
+type Vpc struct {
+	BlockPublicAccessStates     *BlockPublicAccessStates
+	CidrBlock                   *string
+	CidrBlockAssociationSet     []VpcCidrBlockAssociation
+	DhcpOptionsId               *string
+	EncryptionControl           *VpcEncryptionControl
+	InstanceTenancy             *string
+	Ipv6CidrBlockAssociationSet []VpcIpv6CidrBlockAssociation
+	IsDefault                   *bool
+	OwnerId                     *string
+	State                       *string
+	Tags                        []Tag
+	VpcId                       *string
 }
 
 // DestinationOptionsRequest is AWS's shape of that name.
@@ -1462,6 +1752,29 @@ type NatGateway struct {
 	VpcId                *string
 }
 
+// NetworkAcl is AWS's shape of that name.
+type NetworkAcl struct {
+	Associations []NetworkAclAssociation
+	Entries      []NetworkAclEntry
+	IsDefault    *bool
+	NetworkAclId *string
+	OwnerId      *string
+	Tags         []Tag
+	VpcId        *string
+}
+
+// IcmpTypeCode is AWS's shape of that name.
+type IcmpTypeCode struct {
+	Code *int
+	Type *int
+}
+
+// PortRange is AWS's shape of that name.
+type PortRange struct {
+	From *int
+	To   *int
+}
+
 // ConnectionTrackingSpecificationRequest is AWS's shape of that name.
 type ConnectionTrackingSpecificationRequest struct {
 	TcpEstablishedTimeout *int
@@ -1582,22 +1895,6 @@ type VpcEncryptionControlConfiguration struct {
 	VirtualPrivateGatewayExclusion     *string
 	VpcLatticeExclusion                *string
 	VpcPeeringExclusion                *string
-}
-
-// Vpc is AWS's shape of that name.
-type Vpc struct {
-	BlockPublicAccessStates     *BlockPublicAccessStates
-	CidrBlock                   *string
-	CidrBlockAssociationSet     []VpcCidrBlockAssociation
-	DhcpOptionsId               *string
-	EncryptionControl           *VpcEncryptionControl
-	InstanceTenancy             *string
-	Ipv6CidrBlockAssociationSet []VpcIpv6CidrBlockAssociation
-	IsDefault                   *bool
-	OwnerId                     *string
-	State                       *string
-	Tags                        []Tag
-	VpcId                       *string
 }
 
 // DnsOptionsSpecification is AWS's shape of that name.
@@ -1800,15 +2097,34 @@ type Reservation struct {
 	ReservationId *string
 }
 
-// NetworkAcl is AWS's shape of that name.
-type NetworkAcl struct {
-	Associations []NetworkAclAssociation
-	Entries      []NetworkAclEntry
-	IsDefault    *bool
-	NetworkAclId *string
-	OwnerId      *string
-	Tags         []Tag
-	VpcId        *string
+// NetworkInterfaceAttachment is AWS's shape of that name.
+type NetworkInterfaceAttachment struct {
+	AttachTime          *time.Time
+	AttachmentId        *string
+	DeleteOnTermination *bool
+	DeviceIndex         *int
+	EnaQueueCount       *int
+	EnaSrdSpecification *AttachmentEnaSrdSpecification
+	InstanceId          *string
+	InstanceOwnerId     *string
+	NetworkCardIndex    *int
+	Status              *string
+}
+
+// AttributeValue is AWS's shape of that name.
+type AttributeValue struct {
+	Value *string
+}
+
+// GroupIdentifier is AWS's shape of that name.
+type GroupIdentifier struct {
+	GroupId   *string
+	GroupName *string
+}
+
+// AttributeBooleanValue is AWS's shape of that name.
+type AttributeBooleanValue struct {
+	Value *bool
 }
 
 // PrefixList is AWS's shape of that name.
@@ -1847,9 +2163,39 @@ type TagDescription struct {
 	Value        *string
 }
 
-// AttributeBooleanValue is AWS's shape of that name.
-type AttributeBooleanValue struct {
-	Value *bool
+// ServiceDetail is AWS's shape of that name.
+type ServiceDetail struct {
+	AcceptanceRequired              *bool
+	AvailabilityZoneIds             []string
+	AvailabilityZones               []string
+	BaseEndpointDnsNames            []string
+	ManagesVpcEndpoints             *bool
+	Owner                           *string
+	PayerResponsibility             *string
+	PrivateDnsName                  *string
+	PrivateDnsNameVerificationState *string
+	PrivateDnsNames                 []PrivateDnsDetails
+	ServiceId                       *string
+	ServiceName                     *string
+	ServiceRegion                   *string
+	ServiceType                     []ServiceTypeDetail
+	SupportedIpAddressTypes         []string
+	Tags                            []Tag
+	VpcEndpointPolicySupported      *bool
+}
+
+// NetworkInterfaceAttachmentChanges is AWS's shape of that name.
+type NetworkInterfaceAttachmentChanges struct {
+	AttachmentId         *string
+	DefaultEnaQueueCount *bool
+	DeleteOnTermination  *bool
+	EnaQueueCount        *int
+}
+
+// EnaSrdSpecification is AWS's shape of that name.
+type EnaSrdSpecification struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *EnaSrdUdpSpecification
 }
 
 // RevokedSecurityGroupRule is AWS's shape of that name.
@@ -1903,6 +2249,40 @@ type ReferencedSecurityGroup struct {
 	UserId                 *string
 	VpcId                  *string
 	VpcPeeringConnectionId *string
+}
+
+// BlockPublicAccessStates is AWS's shape of that name.
+type BlockPublicAccessStates struct {
+	InternetGatewayBlockMode *string
+}
+
+// VpcCidrBlockAssociation is AWS's shape of that name.
+type VpcCidrBlockAssociation struct {
+	AssociationId  *string
+	CidrBlock      *string
+	CidrBlockState *VpcCidrBlockState
+}
+
+// VpcEncryptionControl is AWS's shape of that name.
+type VpcEncryptionControl struct {
+	Mode                   *string
+	ResourceExclusions     *VpcEncryptionControlExclusions
+	State                  *string
+	StateMessage           *string
+	Tags                   []Tag
+	VpcEncryptionControlId *string
+	VpcId                  *string
+}
+
+// VpcIpv6CidrBlockAssociation is AWS's shape of that name.
+type VpcIpv6CidrBlockAssociation struct {
+	AssociationId        *string
+	IpSource             *string
+	Ipv6AddressAttribute *string
+	Ipv6CidrBlock        *string
+	Ipv6CidrBlockState   *VpcCidrBlockState
+	Ipv6Pool             *string
+	NetworkBorderGroup   *string
 }
 
 // UnsuccessfulItemError is AWS's shape of that name.
@@ -2186,6 +2566,25 @@ type ProvisionedBandwidth struct {
 	Status        *string
 }
 
+// NetworkAclAssociation is AWS's shape of that name.
+type NetworkAclAssociation struct {
+	NetworkAclAssociationId *string
+	NetworkAclId            *string
+	SubnetId                *string
+}
+
+// NetworkAclEntry is AWS's shape of that name.
+type NetworkAclEntry struct {
+	CidrBlock     *string
+	Egress        *bool
+	IcmpTypeCode  *IcmpTypeCode
+	Ipv6CidrBlock *string
+	PortRange     *PortRange
+	Protocol      *string
+	RuleAction    *string
+	RuleNumber    *int
+}
+
 // NetworkInterfaceAssociation is AWS's shape of that name.
 type NetworkInterfaceAssociation struct {
 	AllocationId    *string
@@ -2197,31 +2596,11 @@ type NetworkInterfaceAssociation struct {
 	PublicIp        *string
 }
 
-// NetworkInterfaceAttachment is AWS's shape of that name.
-type NetworkInterfaceAttachment struct {
-	AttachTime          *time.Time
-	AttachmentId        *string
-	DeleteOnTermination *bool
-	DeviceIndex         *int
-	EnaQueueCount       *int
-	EnaSrdSpecification *AttachmentEnaSrdSpecification
-	InstanceId          *string
-	InstanceOwnerId     *string
-	NetworkCardIndex    *int
-	Status              *string
-}
-
 // ConnectionTrackingConfiguration is AWS's shape of that name.
 type ConnectionTrackingConfiguration struct {
 	TcpEstablishedTimeout *int
 	UdpStreamTimeout      *int
 	UdpTimeout            *int
-}
-
-// GroupIdentifier is AWS's shape of that name.
-type GroupIdentifier struct {
-	GroupId   *string
-	GroupName *string
 }
 
 // Ipv4PrefixSpecification is AWS's shape of that name.
@@ -2295,11 +2674,6 @@ type Route struct {
 	VpcPeeringConnectionId      *string
 }
 
-// BlockPublicAccessStates is AWS's shape of that name.
-type BlockPublicAccessStates struct {
-	InternetGatewayBlockMode *string
-}
-
 // SubnetIpv6CidrBlockAssociation is AWS's shape of that name.
 type SubnetIpv6CidrBlockAssociation struct {
 	AssociationId        *string
@@ -2314,35 +2688,6 @@ type PrivateDnsNameOptionsOnLaunch struct {
 	EnableResourceNameDnsAAAARecord *bool
 	EnableResourceNameDnsARecord    *bool
 	HostnameType                    *string
-}
-
-// VpcCidrBlockAssociation is AWS's shape of that name.
-type VpcCidrBlockAssociation struct {
-	AssociationId  *string
-	CidrBlock      *string
-	CidrBlockState *VpcCidrBlockState
-}
-
-// VpcEncryptionControl is AWS's shape of that name.
-type VpcEncryptionControl struct {
-	Mode                   *string
-	ResourceExclusions     *VpcEncryptionControlExclusions
-	State                  *string
-	StateMessage           *string
-	Tags                   []Tag
-	VpcEncryptionControlId *string
-	VpcId                  *string
-}
-
-// VpcIpv6CidrBlockAssociation is AWS's shape of that name.
-type VpcIpv6CidrBlockAssociation struct {
-	AssociationId        *string
-	IpSource             *string
-	Ipv6AddressAttribute *string
-	Ipv6CidrBlock        *string
-	Ipv6CidrBlockState   *VpcCidrBlockState
-	Ipv6Pool             *string
-	NetworkBorderGroup   *string
 }
 
 // DnsEntry is AWS's shape of that name.
@@ -2594,28 +2939,48 @@ type Instance struct {
 	VpcId                                   *string
 }
 
-// NetworkAclAssociation is AWS's shape of that name.
-type NetworkAclAssociation struct {
-	NetworkAclAssociationId *string
-	NetworkAclId            *string
-	SubnetId                *string
-}
-
-// NetworkAclEntry is AWS's shape of that name.
-type NetworkAclEntry struct {
-	CidrBlock     *string
-	Egress        *bool
-	IcmpTypeCode  *IcmpTypeCode
-	Ipv6CidrBlock *string
-	PortRange     *PortRange
-	Protocol      *string
-	RuleAction    *string
-	RuleNumber    *int
+// AttachmentEnaSrdSpecification is AWS's shape of that name.
+type AttachmentEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *AttachmentEnaSrdUdpSpecification
 }
 
 // RegionGeography is AWS's shape of that name.
 type RegionGeography struct {
 	Name *string
+}
+
+// PrivateDnsDetails is AWS's shape of that name.
+type PrivateDnsDetails struct {
+	PrivateDnsName *string
+}
+
+// ServiceTypeDetail is AWS's shape of that name.
+type ServiceTypeDetail struct {
+	ServiceType *string
+}
+
+// EnaSrdUdpSpecification is AWS's shape of that name.
+type EnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool
+}
+
+// VpcCidrBlockState is AWS's shape of that name.
+type VpcCidrBlockState struct {
+	State         *string
+	StatusMessage *string
+}
+
+// VpcEncryptionControlExclusions is AWS's shape of that name.
+type VpcEncryptionControlExclusions struct {
+	EgressOnlyInternetGateway *VpcEncryptionControlExclusion
+	ElasticFileSystem         *VpcEncryptionControlExclusion
+	InternetGateway           *VpcEncryptionControlExclusion
+	Lambda                    *VpcEncryptionControlExclusion
+	NatGateway                *VpcEncryptionControlExclusion
+	VirtualPrivateGateway     *VpcEncryptionControlExclusion
+	VpcLattice                *VpcEncryptionControlExclusion
+	VpcPeering                *VpcEncryptionControlExclusion
 }
 
 // LaunchTemplateEbsBlockDeviceRequest is AWS's shape of that name.
@@ -2907,34 +3272,10 @@ type LaunchTemplateTagSpecification struct {
 	Tags         []Tag
 }
 
-// AttachmentEnaSrdSpecification is AWS's shape of that name.
-type AttachmentEnaSrdSpecification struct {
-	EnaSrdEnabled          *bool
-	EnaSrdUdpSpecification *AttachmentEnaSrdUdpSpecification
-}
-
 // SubnetCidrBlockState is AWS's shape of that name.
 type SubnetCidrBlockState struct {
 	State         *string
 	StatusMessage *string
-}
-
-// VpcCidrBlockState is AWS's shape of that name.
-type VpcCidrBlockState struct {
-	State         *string
-	StatusMessage *string
-}
-
-// VpcEncryptionControlExclusions is AWS's shape of that name.
-type VpcEncryptionControlExclusions struct {
-	EgressOnlyInternetGateway *VpcEncryptionControlExclusion
-	ElasticFileSystem         *VpcEncryptionControlExclusion
-	InternetGateway           *VpcEncryptionControlExclusion
-	Lambda                    *VpcEncryptionControlExclusion
-	NatGateway                *VpcEncryptionControlExclusion
-	VirtualPrivateGateway     *VpcEncryptionControlExclusion
-	VpcLattice                *VpcEncryptionControlExclusion
-	VpcPeering                *VpcEncryptionControlExclusion
 }
 
 // EbsBlockDevice is AWS's shape of that name.
@@ -3198,16 +3539,15 @@ type InstanceState struct {
 	Name *string
 }
 
-// IcmpTypeCode is AWS's shape of that name.
-type IcmpTypeCode struct {
-	Code *int
-	Type *int
+// AttachmentEnaSrdUdpSpecification is AWS's shape of that name.
+type AttachmentEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool
 }
 
-// PortRange is AWS's shape of that name.
-type PortRange struct {
-	From *int
-	To   *int
+// VpcEncryptionControlExclusion is AWS's shape of that name.
+type VpcEncryptionControlExclusion struct {
+	State        *string
+	StateMessage *string
 }
 
 // CpuPerformanceFactorRequest is AWS's shape of that name.
@@ -3334,17 +3674,6 @@ type Ipv6PrefixSpecificationResponse struct {
 // SecondaryInterfacePrivateIpAddressSpecification is AWS's shape of that name.
 type SecondaryInterfacePrivateIpAddressSpecification struct {
 	PrivateIpAddress *string
-}
-
-// AttachmentEnaSrdUdpSpecification is AWS's shape of that name.
-type AttachmentEnaSrdUdpSpecification struct {
-	EnaSrdUdpEnabled *bool
-}
-
-// VpcEncryptionControlExclusion is AWS's shape of that name.
-type VpcEncryptionControlExclusion struct {
-	State        *string
-	StateMessage *string
 }
 
 // FpgaDeviceMemoryInfo is AWS's shape of that name.

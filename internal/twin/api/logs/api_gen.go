@@ -45,6 +45,11 @@ func (c Client) DeleteLogStream(ctx context.Context, in *DeleteLogStreamInput) (
 	return operation.Call[DeleteLogStreamOutput](ctx, c.Invoker, "logs", "DeleteLogStream", in)
 }
 
+// DeleteMetricFilter calls the operation of that name.
+func (c Client) DeleteMetricFilter(ctx context.Context, in *DeleteMetricFilterInput) (*DeleteMetricFilterOutput, error) {
+	return operation.Call[DeleteMetricFilterOutput](ctx, c.Invoker, "logs", "DeleteMetricFilter", in)
+}
+
 // DeleteRetentionPolicy calls the operation of that name.
 func (c Client) DeleteRetentionPolicy(ctx context.Context, in *DeleteRetentionPolicyInput) (*DeleteRetentionPolicyOutput, error) {
 	return operation.Call[DeleteRetentionPolicyOutput](ctx, c.Invoker, "logs", "DeleteRetentionPolicy", in)
@@ -58,6 +63,11 @@ func (c Client) DescribeLogGroups(ctx context.Context, in *DescribeLogGroupsInpu
 // DescribeLogStreams calls the operation of that name.
 func (c Client) DescribeLogStreams(ctx context.Context, in *DescribeLogStreamsInput) (*DescribeLogStreamsOutput, error) {
 	return operation.Call[DescribeLogStreamsOutput](ctx, c.Invoker, "logs", "DescribeLogStreams", in)
+}
+
+// DescribeMetricFilters calls the operation of that name.
+func (c Client) DescribeMetricFilters(ctx context.Context, in *DescribeMetricFiltersInput) (*DescribeMetricFiltersOutput, error) {
+	return operation.Call[DescribeMetricFiltersOutput](ctx, c.Invoker, "logs", "DescribeMetricFilters", in)
 }
 
 // DisassociateKmsKey calls the operation of that name.
@@ -90,6 +100,11 @@ func (c Client) PutLogEvents(ctx context.Context, in *PutLogEventsInput) (*PutLo
 	return operation.Call[PutLogEventsOutput](ctx, c.Invoker, "logs", "PutLogEvents", in)
 }
 
+// PutMetricFilter calls the operation of that name.
+func (c Client) PutMetricFilter(ctx context.Context, in *PutMetricFilterInput) (*PutMetricFilterOutput, error) {
+	return operation.Call[PutMetricFilterOutput](ctx, c.Invoker, "logs", "PutMetricFilter", in)
+}
+
 // PutRetentionPolicy calls the operation of that name.
 func (c Client) PutRetentionPolicy(ctx context.Context, in *PutRetentionPolicyInput) (*PutRetentionPolicyOutput, error) {
 	return operation.Call[PutRetentionPolicyOutput](ctx, c.Invoker, "logs", "PutRetentionPolicy", in)
@@ -108,6 +123,11 @@ func (c Client) TagLogGroup(ctx context.Context, in *TagLogGroupInput) (*TagLogG
 // TagResource calls the operation of that name.
 func (c Client) TagResource(ctx context.Context, in *TagResourceInput) (*TagResourceOutput, error) {
 	return operation.Call[TagResourceOutput](ctx, c.Invoker, "logs", "TagResource", in)
+}
+
+// TestMetricFilter calls the operation of that name.
+func (c Client) TestMetricFilter(ctx context.Context, in *TestMetricFilterInput) (*TestMetricFilterOutput, error) {
+	return operation.Call[TestMetricFilterOutput](ctx, c.Invoker, "logs", "TestMetricFilter", in)
 }
 
 // UntagLogGroup calls the operation of that name.
@@ -168,6 +188,15 @@ type DeleteLogStreamInput struct {
 // DeleteLogStreamOutput has no members.
 type DeleteLogStreamOutput struct{}
 
+// DeleteMetricFilterInput is AWS's shape of that name.
+type DeleteMetricFilterInput struct {
+	FilterName   string
+	LogGroupName string
+}
+
+// DeleteMetricFilterOutput has no members.
+type DeleteMetricFilterOutput struct{}
+
 // DeleteRetentionPolicyInput is AWS's shape of that name.
 type DeleteRetentionPolicyInput struct {
 	LogGroupName string
@@ -209,6 +238,22 @@ type DescribeLogStreamsInput struct {
 type DescribeLogStreamsOutput struct {
 	LogStreams []LogStream
 	NextToken  *string
+}
+
+// DescribeMetricFiltersInput is AWS's shape of that name.
+type DescribeMetricFiltersInput struct {
+	FilterNamePrefix *string
+	Limit            *int
+	LogGroupName     *string
+	MetricName       *string
+	MetricNamespace  *string
+	NextToken        *string
+}
+
+// DescribeMetricFiltersOutput is AWS's shape of that name.
+type DescribeMetricFiltersOutput struct {
+	MetricFilters []MetricFilter
+	NextToken     *string
 }
 
 // DisassociateKmsKeyInput is AWS's shape of that name.
@@ -298,6 +343,20 @@ type PutLogEventsOutput struct {
 	RejectedLogEventsInfo *RejectedLogEventsInfo
 }
 
+// PutMetricFilterInput is AWS's shape of that name.
+type PutMetricFilterInput struct {
+	ApplyOnTransformedLogs    *bool
+	EmitSystemFieldDimensions []string
+	FieldSelectionCriteria    *string
+	FilterName                string
+	FilterPattern             string
+	LogGroupName              string
+	MetricTransformations     []MetricTransformation
+}
+
+// PutMetricFilterOutput has no members.
+type PutMetricFilterOutput struct{}
+
 // PutRetentionPolicyInput is AWS's shape of that name.
 type PutRetentionPolicyInput struct {
 	LogGroupName    string
@@ -337,6 +396,17 @@ type TagResourceInput struct {
 
 // TagResourceOutput has no members.
 type TagResourceOutput struct{}
+
+// TestMetricFilterInput is AWS's shape of that name.
+type TestMetricFilterInput struct {
+	FilterPattern    string
+	LogEventMessages []string
+}
+
+// TestMetricFilterOutput is AWS's shape of that name.
+type TestMetricFilterOutput struct {
+	Matches []MetricFilterMatchRecord
+}
 
 // UntagLogGroupInput is AWS's shape of that name.
 type UntagLogGroupInput struct {
@@ -385,6 +455,18 @@ type LogStream struct {
 	UploadSequenceToken *string
 }
 
+// MetricFilter is AWS's shape of that name.
+type MetricFilter struct {
+	ApplyOnTransformedLogs    *bool
+	CreationTime              *int
+	EmitSystemFieldDimensions []string
+	FieldSelectionCriteria    *string
+	FilterName                *string
+	FilterPattern             *string
+	LogGroupName              *string
+	MetricTransformations     []MetricTransformation
+}
+
 // FilteredLogEvent is AWS's shape of that name.
 type FilteredLogEvent struct {
 	EventId       *string
@@ -431,12 +513,29 @@ type RejectedLogEventsInfo struct {
 	TooOldLogEventEndIndex   *int
 }
 
+// MetricTransformation is AWS's shape of that name.
+type MetricTransformation struct {
+	DefaultValue    *float64
+	Dimensions      map[string]string
+	MetricName      string
+	MetricNamespace string
+	MetricValue     string
+	Unit            *string
+}
+
 // StartLiveTailResponseStream is AWS's shape of that name.
 type StartLiveTailResponseStream struct {
 	SessionStreamingException *SessionStreamingException
 	SessionTimeoutException   *SessionTimeoutException
 	SessionStart              *LiveTailSessionStart
 	SessionUpdate             *LiveTailSessionUpdate
+}
+
+// MetricFilterMatchRecord is AWS's shape of that name.
+type MetricFilterMatchRecord struct {
+	EventMessage    *string
+	EventNumber     *int
+	ExtractedValues map[string]string
 }
 
 // SessionStreamingException is AWS's shape of that name.
