@@ -1,0 +1,81 @@
+package blueprint_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"slipway.dev/internal/blueprint"
+	"slipway.dev/internal/cfn"
+)
+
+// TestLanguage has our own reading of CloudFormation judge every rendered
+// template.
+func TestLanguage(t *testing.T) {
+	t.Parallel()
+	for name, template := range rendered(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			parsed, err := cfn.Parse(name, template)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := parsed.Validate(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestCfnLint has AWS's linter judge every rendered template. It takes long,
+// so it runs in `make conformance`.
+func TestCfnLint(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("SLIPWAY_CONFORMANCE") != "1" {
+		t.Skip("SLIPWAY_CONFORMANCE=1 runs cfn-lint over every rendered template")
+	}
+	linter, err := exec.LookPath("cfn-lint")
+	if err != nil {
+		t.Skip("cfn-lint is not on the PATH: pipx install cfn-lint")
+	}
+	folder := t.TempDir()
+	// W6001: stacks hand on what they import, as mu's stacks do.
+	args := []string{"--ignore-checks", "W6001", "--include-checks", "I", "--"}
+	for name, template := range rendered(t) {
+		file := filepath.Join(folder, strings.ReplaceAll(name, "/", "_")+".yml")
+		if err := os.WriteFile(file, template, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, file)
+	}
+	if report, err := exec.Command(linter, args...).CombinedOutput(); err != nil {
+		t.Errorf("cfn-lint: %v\n%s", err, report)
+	}
+}
+
+// rendered are the templates of all manifests of testdata, by manifest,
+// environment and stack, and those no command of a manifest renders alone.
+func rendered(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := map[string][]byte{}
+	for _, name := range manifests(t) {
+		m := load(t, name)
+		for _, env := range m.EnvironmentNames() {
+			stacks, err := blueprint.Render(m, env, blueprint.Facts{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for _, s := range stacks {
+				all[name+"/"+env+"/"+s.Name] = s.Template
+			}
+		}
+	}
+	bucket, err := blueprint.Bucket(load(t, "hello"), "codepipeline", blueprint.Facts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all["hello/"+bucket.Name] = bucket.Template
+	return all
+}
