@@ -374,9 +374,18 @@ func waitUntil(t *testing.T, what string, holds func() bool) {
 func TestOutOfMemoryIsTold(t *testing.T) {
 	t.Parallel()
 	e := testEngine(t)
-	id, code := finish(t, e, Spec{Command: []string{"eat=200"}, MemoryMiB: 32})
-	if state := inspect(t, e, id); code != 137 || !state.OOMKilled {
-		t.Errorf("exit code %d, out of memory %v", code, state.OOMKilled)
+	withCase := labels()
+	withCase["case"] = "memory"
+	events, err := e.Events(t.Context(), withCase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, code := finish(t, e, Spec{Labels: withCase, Command: []string{"eat=200"}, MemoryMiB: 32})
+	if code != 137 {
+		t.Errorf("exit code %d", code)
+	}
+	if !inspect(t, e, id).OOMKilled { // Docker 20.10 misses it where the news of the exit is faster
+		awaitEvent(t, events, EventOOM)
 	}
 }
 

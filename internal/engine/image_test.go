@@ -219,7 +219,7 @@ func TestBuildsThatFail(t *testing.T) {
 		text       string
 	}{
 		"a command": {
-			"FROM " + testImage(t, e) + "\nENV A=b\nRUN [\"/program\", \"out=compiling\", \"err=main.go:3: undefined\", \"exit=3\"]\n",
+			"FROM " + testImage(t, e) + "\nENV A=b\nRUN [\"/program\", \"err=compiling\", \"err=main.go:3: undefined\", \"exit=3\"]\n",
 			BuildError{Step: "3/4", ExitCode: 3, Output: []string{"compiling", "main.go:3: undefined"}}, "exit code 3\n  compiling\n  main.go:3: undefined",
 		},
 		"a base image":      {"FROM " + down + "/absent:1\n", BuildError{Step: "1/2", BaseImage: down + "/absent:1"}, "the base image " + down + "/absent:1 cannot be had: "},

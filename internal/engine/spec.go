@@ -91,8 +91,8 @@ type State struct {
 	ImageID     string // sha256 of the image's configuration
 	ImageDigest string // sha256 of its manifest in the repository Image names; empty for one that was never pulled or pushed
 	Status      Status
-	ExitCode    int // of an exited container
-	OOMKilled   bool
+	ExitCode    int    // of an exited container
+	OOMKilled   bool   // Docker 20.10 may miss it; EventOOM comes all the same
 	Error       string // why it could not be started
 	Pid         int
 	CreatedAt   time.Time
