@@ -187,6 +187,7 @@ func (c *checker) service(v *value) {
 	c.distinct(v.field("hostPatterns"))
 	c.priority(v)
 	c.networkMode(v)
+	c.image(v)
 	if slices.ContainsFunc(c.manifest.Environments, func(e Environment) bool { return e.Provider == ProviderFargate }) {
 		c.fargateSize(v)
 	}
@@ -238,6 +239,12 @@ func (c *checker) wildcards(patterns *value) {
 func (c *checker) priority(v *value) {
 	if p := v.field("priority"); p.set && !c.manifest.Service.Exposed() {
 		c.conflict(p.at, p.path, "has no effect without pathPatterns or hostPatterns", "add a pattern, or remove it")
+	}
+}
+
+func (c *checker) image(v *value) {
+	if file := v.field("dockerfile"); file.set && v.field("imageRepository").set {
+		c.warn(file.at, file.path, "has no effect: imageRepository is used as it is", "remove one of the two")
 	}
 }
 
@@ -297,10 +304,9 @@ func (c *checker) reservedTags(section string, entry named) {
 	}
 }
 
-// lengths checks the longest names that will be made from namespace,
-// service and environment. A region's name is part of a role's name: one
-// that is too long even in the regions with the shortest names (us-east-1)
-// can be used nowhere.
+// lengths checks the longest stack names that will be made of namespace,
+// service and environment. Role names have a shorter limit and are shortened
+// where they are made.
 func (c *checker) lengths() {
 	m := c.manifest
 	for i, env := range m.Environments {
@@ -308,19 +314,15 @@ func (c *checker) lengths() {
 		if !name.set {
 			continue
 		}
-		c.fits(name, m.Namespace+"-iam-environment-"+env.Name, m.Namespace+"-environment-"+env.Name+"-instance-us-east-1")
+		c.fits(name, m.Namespace+"-iam-environment-"+env.Name)
 		if m.Service != nil {
-			service := c.file.field("service").field("name")
-			c.fits(service, m.Namespace+"-iam-service-"+m.Service.Name+"-"+env.Name, m.Namespace+"-service-"+m.Service.Name+"-"+env.Name+"-execution-us-east-1")
+			c.fits(c.file.field("service").field("name"), m.Namespace+"-iam-service-"+m.Service.Name+"-"+env.Name)
 		}
 	}
 }
 
-func (c *checker) fits(v *value, stack, role string) {
-	switch {
-	case len(stack) > maxStackName:
+func (c *checker) fits(v *value, stack string) {
+	if len(stack) > maxStackName {
 		c.conflict(v.at, v.path, fmt.Sprintf("makes the stack name %s %d characters long; %d are allowed", stack, len(stack), maxStackName), "shorten the namespace or the names")
-	case len(role) > maxRoleName:
-		c.conflict(v.at, v.path, fmt.Sprintf("makes the role name %s %d characters long; %d are allowed", role, len(role), maxRoleName), "shorten the namespace or the names")
 	}
 }

@@ -94,7 +94,7 @@ func (d *decoder) quote(n *yaml.Node) string {
 func (d *decoder) decode(k *key, n *yaml.Node, path string) *value {
 	v := &value{key: k, path: path, at: d.src.at(n)}
 	v.preset()
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && k.shape != patchShape {
+	if d.broken[n] || n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && k.shape != patchShape {
 		return v
 	}
 	switch k.shape {
@@ -208,7 +208,7 @@ func (d *decoder) list(v *value, n *yaml.Node) {
 	v.set = true
 	for i, item := range n.Content {
 		path := fmt.Sprintf("%s[%d]", v.path, i)
-		if d.isNull(item, path) {
+		if d.isNull(v.key.each, item, path) {
 			continue
 		}
 		v.items = append(v.items, d.decode(v.key.each, item, path))
@@ -217,17 +217,21 @@ func (d *decoder) list(v *value, n *yaml.Node) {
 
 // isNull refuses an item or entry with nothing in it, which is more likely
 // an unfinished line than an empty text.
-func (d *decoder) isNull(n *yaml.Node, path string) bool {
+func (d *decoder) isNull(k *key, n *yaml.Node, path string) bool {
 	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!null" {
 		return false
 	}
-	d.fail(d.src.at(n), KindType, path, "expected a value, found nothing", `write "" if an empty text is meant`)
+	hint := ""
+	if k.shape == textShape || k.shape == perEnvShape {
+		hint = `write "" if an empty text is meant`
+	}
+	d.fail(d.src.at(n), KindType, path, "expected a value, found nothing", hint)
 	return true
 }
 
 func (d *decoder) mapping(v *value, n *yaml.Node) {
 	if n.Kind != yaml.MappingNode {
-		d.wrongType(v, n, "a mapping", "its keys are "+strings.Join(v.key.childNames(), ", "))
+		d.wrongType(v, n, "a mapping", "its keys are "+v.key.supportedChildren())
 		return
 	}
 	v.set, v.fields, v.keyAt = true, map[string]*value{}, map[string]Position{}
@@ -253,7 +257,7 @@ func (d *decoder) entry(v *value, keyNode, valueNode *yaml.Node) {
 		d.fail(at, KindUnknownKey, path, "unknown key", d.meant(v.key, keyNode.Value))
 		return
 	case v.fields[k.name] != nil:
-		d.fail(at, KindDuplicate, path, "is another name for "+k.name+", which is given too", "")
+		d.fail(at, KindDuplicate, path, "duplicate key; "+strings.Join(append(k.aliases, k.name), " and ")+" mean the same", "")
 		return
 	case k.state == later && !d.refused:
 		d.unsupported(at, path, "", k.reason)
@@ -280,7 +284,7 @@ func (d *decoder) meant(parent *key, wrong string) string {
 	if elsewhere := fileKeys().find(wrong, ""); elsewhere != "" {
 		return fmt.Sprintf("did you mean %s?", elsewhere)
 	}
-	return "known here: " + strings.Join(parent.childNames(), ", ")
+	return "known here: " + parent.supportedChildren()
 }
 
 // find looks for a supported key of that very name anywhere in the file.
@@ -319,7 +323,7 @@ func (d *decoder) open(v *value, n *yaml.Node) {
 		if message, hint := v.key.eachName.refuse(keyNode.Value); message != "" {
 			d.fail(d.src.at(keyNode), KindValue, path, d.quote(keyNode)+" "+message, hint)
 		}
-		if d.isNull(valueNode, path) {
+		if d.isNull(v.key.each, valueNode, path) {
 			continue
 		}
 		v.named = append(v.named, named{keyNode.Value, d.src.at(keyNode), d.decode(v.key.each, valueNode, path)})

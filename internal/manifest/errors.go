@@ -51,13 +51,34 @@ func (e *Error) Error() string {
 	b.WriteString(": " + e.Message)
 	if e.Line > 0 {
 		margin := fmt.Sprintf("%5d | ", e.Line)
-		b.WriteString("\n" + margin + printable(e.Source))
-		b.WriteString("\n" + strings.Repeat(" ", len(margin)-2) + "| " + indentTo(e.Source, e.Column) + "^")
+		line, column := excerpt(e.Source, e.Column)
+		b.WriteString("\n" + margin + printable(line))
+		b.WriteString("\n" + strings.Repeat(" ", len(margin)-2) + "| " + indentTo(line, column) + "^")
 	}
 	if e.Hint != "" {
 		b.WriteString("\n        " + e.Hint)
 	}
 	return b.String()
+}
+
+// excerptWidth is how much of a line is shown, in characters.
+const excerptWidth = 160
+
+// excerpt cuts a very long line down to what surrounds a column.
+func excerpt(line string, column int) (string, int) {
+	all := []rune(line)
+	if len(all) <= excerptWidth {
+		return line, column
+	}
+	from := max(0, min(column-excerptWidth/2, len(all)-excerptWidth))
+	part := string(all[from : from+excerptWidth])
+	if from+excerptWidth < len(all) {
+		part += "…"
+	}
+	if from > 0 {
+		return "…" + part, column - from + 1
+	}
+	return part, column
 }
 
 // indentTo is white space as wide as the text before the column. Tabs stay

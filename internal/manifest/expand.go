@@ -23,6 +23,8 @@ type expander struct {
 	// written has the text of substituted scalars as it is in the file. It
 	// is what error messages show: the value may be a secret.
 	written map[*yaml.Node]string
+	// broken are nodes with an error already, whose text means nothing.
+	broken map[*yaml.Node]bool
 	// open are the anchors being unfolded, to find one that contains itself.
 	open   []*yaml.Node
 	copied int
@@ -59,6 +61,9 @@ func (x *expander) copyOf(n *yaml.Node, path string) *yaml.Node {
 
 func (x *expander) scalar(n *yaml.Node, path string) *yaml.Node {
 	c := x.copyOf(n, path)
+	if custom(n) && !inPatch(path) {
+		x.broken[c] = true
+	}
 	x.substitute(c, path)
 	return c
 }
@@ -136,7 +141,7 @@ func (x *expander) key(n *yaml.Node, path string) (*yaml.Node, bool) {
 	k := *n
 	k.Anchor, k.Line, k.Column = "", at.Line, at.Column
 	x.substitute(&k, path)
-	return &k, true
+	return &k, !x.broken[&k]
 }
 
 // merged lists the mappings of a merge key, nearest first.
@@ -199,9 +204,9 @@ func (x *expander) checkTag(n *yaml.Node, path string) {
 	}
 	tag := n.ShortTag()
 	isFunction := slices.Contains(functionTags, tag)
-	switch inPatch := strings.HasPrefix(path, "templates."); {
-	case inPatch && isFunction:
-	case inPatch:
+	switch {
+	case inPatch(path) && isFunction:
+	case inPatch(path):
 		hint := ""
 		if near := closest(tag, functionTags); near != "" {
 			hint = "did you mean " + near + "?"
@@ -213,6 +218,9 @@ func (x *expander) checkTag(n *yaml.Node, path string) {
 		x.fail(x.src.at(n), KindSyntax, path, "unknown tag "+tag, "")
 	}
 }
+
+// inPatch tells the values under templates from the rest of the file.
+func inPatch(path string) bool { return strings.HasPrefix(path, "templates.") }
 
 func functionHint(path string) string {
 	if strings.HasPrefix(path, "service.environment.") {

@@ -21,7 +21,7 @@ type InitOptions struct {
 }
 
 const initHead = `# What this repository needs, and where it runs.
-# All keys: https://slipway.dev/docs/manifest; check with: slipway validate
+# docs/manifest.md explains every key; "slipway validate" checks this file.
 
 environments:
 `

@@ -70,7 +70,7 @@ func number(name string, s state, least, most int, about string) key {
 	return key{name: name, state: s, shape: numberShape, about: about, least: least, most: most}
 }
 
-func flag(name string, s state, about string) key {
+func yesno(name string, s state, about string) key {
 	return key{name: name, state: s, shape: flagShape, about: about}
 }
 
@@ -158,6 +158,17 @@ func (k *key) childNames() []string {
 		names[i] = k.keys[i].name
 	}
 	return names
+}
+
+// supportedChildren lists the keys that Slipway acts on.
+func (k *key) supportedChildren() string {
+	var names []string
+	for i := range k.keys {
+		if k.keys[i].state == now {
+			names = append(names, k.keys[i].name)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // choose finds the choice a text stands for.

@@ -31,7 +31,7 @@ var fileKeys = sync.OnceValue(func() *key {
 			text("url", now, "Folder or archive of the extension."),
 			text("image", now, "Container image of the extension."),
 		}), "Extensions that change templates."),
-		flag("disableIAM", later, "Never create, update or delete IAM stacks."),
+		yesno("disableIAM", later, "Never create, update or delete IAM stacks."),
 		mapping("roles", later, "Roles that exist already.", []key{
 			role("cloudFormation", "Role handed to CloudFormation."),
 		}),
@@ -60,7 +60,7 @@ func environmentKeys() []key {
 			oneOf(ProviderECS, ProviderFargate).orLater("ec2", "eks", "eks-fargate").or(ProviderECS),
 		mapping("cluster", now, "The EC2 instances of an ecs environment.", clusterKeys()),
 		mapping("loadbalancer", now, "The load balancer of the environment.", []key{
-			flag("internal", now, "Reachable only from inside the network.").or("false"),
+			yesno("internal", now, "Reachable only from inside the network.").or("false"),
 			text("hostedzone", later, "Route 53 zone to put a name in."),
 			text("name", later, "Host name in the hosted zone."),
 			text("certificate", later, "Id of an ACM certificate for HTTPS."),
@@ -128,7 +128,7 @@ func serviceKeys() []key {
 		number("memory", now, 6, 0, "Memory limit in MiB. Fargate rounds up to a task size.").or("300"),
 		text("networkMode", now, "Network mode of the containers. Fargate always uses awsvpc.").
 			oneOf("none", "bridge", "host", "awsvpc").or("bridge"),
-		flag("assignPublicIp", now, "Give tasks of network mode awsvpc a public address.").or("false"),
+		yesno("assignPublicIp", now, "Give tasks of network mode awsvpc a public address.").or("false"),
 		textsIn("links", later, "Docker links."),
 		open("environment", now, variableName(), key{shape: perEnvShape, state: now},
 			"Environment variables: one value, or one for each environment."),
@@ -168,7 +168,7 @@ func pipelineKeys() []key {
 			text("branch", now, "The branch."),
 		}),
 		mapping("build", now, "The build stage.", append(buildKeys(),
-			flag("disabled", now, "Leave the stage out."),
+			yesno("disabled", now, "Leave the stage out."),
 			text("bucket", now, "Bucket of revisions."),
 			text("timeout", now, "Minutes."))),
 		mapping("acceptance", now, "The acceptance stage.", append(buildKeys(), stageKeys()...)),
@@ -195,7 +195,7 @@ func buildKeys() []key {
 
 func stageKeys() []key {
 	return []key{
-		flag("disabled", now, "Leave the stage out."),
+		yesno("disabled", now, "Leave the stage out."),
 		text("environment", now, "Environment to deploy to."),
 		mapping("roles", now, "Roles that exist already.", []key{
 			role("codeBuild", "Role of the deploy project."),
@@ -213,7 +213,7 @@ func databaseKeys() []key {
 		text("instanceClass", now, "Instance class."),
 		text("allocatedStorage", now, "Storage in GB."),
 		text("masterUsername", now, "Name of the master user."),
-		flag("iamAuthentication", now, "Sign in with IAM."),
+		yesno("iamAuthentication", now, "Sign in with IAM."),
 		text("kmsKey", now, "Key that encrypts the storage."),
 		text("minSize", now, "Least capacity."),
 		text("maxSize", now, "Most capacity."),

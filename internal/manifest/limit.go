@@ -18,9 +18,6 @@ const (
 	// CloudFormation quotas: stack names and parameters.
 	maxStackName  = 128
 	maxParameters = 200
-
-	// IAM and STS quotas: role names.
-	maxRoleName = 64
 )
 
 func stackPattern() key {

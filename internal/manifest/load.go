@@ -85,7 +85,7 @@ func Parse(name string, src []byte, opt Options) (*Manifest, error) {
 	if syntax != nil {
 		return nil, Errors{syntax}
 	}
-	d := &decoder{expander: &expander{src: text, opt: opt, written: map[*yaml.Node]string{}}}
+	d := &decoder{expander: &expander{src: text, opt: opt, written: map[*yaml.Node]string{}, broken: map[*yaml.Node]bool{}}}
 	file := d.decode(fileKeys(), d.expand(root, ""), "")
 	m := build(file, name, opt)
 	c := &checker{decoder: d, file: file, manifest: m}

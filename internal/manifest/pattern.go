@@ -5,6 +5,9 @@ import "regexp"
 // compilePattern anchors a stack-name pattern at both ends. The group keeps
 // an alternation together: "a|b" matches the name "a" or the name "b".
 func compilePattern(pattern string) (*regexp.Regexp, error) {
+	if re, err := regexp.Compile(pattern); err != nil {
+		return re, err
+	}
 	return regexp.Compile("^(?:" + pattern + ")$")
 }
 

@@ -41,12 +41,25 @@ func schemaOf(k *key) schema {
 	if k.state == later {
 		return schema{"description": strings.TrimSpace("Not supported yet: " + k.about), "not": schema{}}
 	}
-	s := schema{"anyOf": []any{schema{"type": "null"}, schemaOfValue(k)}}
+	s := schemaOfValue(k).orNull()
 	if k.about != "" {
 		s["description"] = k.about
 	}
 	if preset := k.presetValue(); preset != nil {
 		s["default"] = preset
+	}
+	return s
+}
+
+// orNull lets a null through besides.
+func (s schema) orNull() schema {
+	switch of := s["type"].(type) {
+	case string:
+		s["type"] = []any{of, "null"}
+	case []any:
+		s["type"] = append(of, "null")
+	default:
+		s["anyOf"] = append(s["anyOf"].([]any), schema{"type": "null"})
 	}
 	return s
 }
@@ -106,7 +119,7 @@ func schemaOfText(k *key) schema {
 	if pattern == "" {
 		return s
 	}
-	if k.name != "" {
+	if k.name != "" && !k.required {
 		pattern += "|^$"
 	}
 	if values := k.supported(); len(values) > 0 && !k.anyCase {

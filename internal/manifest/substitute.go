@@ -45,6 +45,7 @@ func (x *expander) substitute(n *yaml.Node, path string) {
 func (x *expander) lookUp(n *yaml.Node, rest, path string) (text string, length int) {
 	m := wholeReference().FindStringSubmatch(rest)
 	if m == nil {
+		x.broken[n] = true
 		piece, _, _ := strings.Cut(rest, "\n")
 		x.fail(x.src.within(n, piece), KindSyntax, path, "malformed ${env:…}",
 			"write ${env:NAME} or ${env:NAME:-default}; a name has letters, digits and underscores")
@@ -56,6 +57,7 @@ func (x *expander) lookUp(n *yaml.Node, rest, path string) (text string, length 
 		return m[3], len(m[0])
 	}
 	if !ok {
+		x.broken[n] = true
 		x.fail(x.src.within(n, m[0]), KindUnset, path, "environment variable "+name+" is not set",
 			"set it, or give a default: ${env:"+name+":-default}")
 	}

@@ -5,49 +5,63 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-var yamlError = regexp.MustCompile(`^yaml: (?:line \d+: )?`)
+var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // syntaxError gives the YAML library's error a place. The library's own line
 // numbers are those of the surrounding block, or one off, and it has no
 // columns; so the place is found by trying.
 func syntaxError(text *source, err error) *Error {
+	said := yamlError.FindStringSubmatch(err.Error())
 	message := yamlError.ReplaceAllString(err.Error(), "")
-	at := text.breaks()
+	at, found := text.breaks()
+	if line, err := strconv.Atoi(strings.Join(said[min(1, len(said)):], "")); !found && err == nil {
+		at = Position{text.file, min(max(line, 1), len(text.lines)), 1}
+	}
 	return text.report(at, KindSyntax, "", "not YAML: "+message, syntaxHint(message, text.line(at.Line)))
 }
 
-// maxTries bounds the search for the place of an error, in a file whose
-// first line opens a quote and whose last is far away.
-const maxTries = 500
+// Bounds of the search for the place of an error: a quote opened in the
+// first line of a very long file is not looked for to the end.
+const (
+	maxTries    = 500
+	maxTryBytes = 4 << 20
+)
 
 // breaks finds where the text stops being YAML: after the longest beginning
-// of the file, in lines and then in characters, that is.
-func (s *source) breaks() Position {
-	line := longest(len(s.lines), func(n int) bool {
+// of the file, in lines and then in characters, that is. When that takes too
+// long to find, found is false.
+func (s *source) breaks() (at Position, found bool) {
+	size := len(strings.Join(s.lines, "\n")) + 1
+	tries := min(maxTries, maxTryBytes/size)
+	line, found := longest(len(s.lines), tries, func(n int) bool {
 		return isYAML(strings.Join(s.lines[:n], "\n") + "\n")
 	})
-	if line >= len(s.lines) {
-		return Position{s.file, len(s.lines), 1}
+	if !found {
+		return Position{s.file, 1, 1}, false
 	}
 	before := strings.Join(append(s.lines[:line:line], ""), "\n")
 	broken := []rune(s.lines[line])
-	column := longest(len(broken), func(n int) bool { return isYAML(before + string(broken[:n])) })
-	return Position{s.file, line + 1, min(column, max(len(broken)-1, 0)) + 1}
+	column, _ := longest(len(broken), tries, func(n int) bool { return isYAML(before + string(broken[:n])) })
+	return Position{s.file, line + 1, column + 1}, true
 }
 
-// longest is the largest n below limit that passes, or 0.
-func longest(limit int, passes func(n int) bool) int {
-	for n := limit - 1; n > max(0, limit-1-maxTries); n-- {
+// longest is the largest n below limit that passes. Nothing at all, 0, does.
+func longest(limit, tries int, passes func(n int) bool) (n int, found bool) {
+	for n = limit - 1; n > 0; n-- {
+		if tries--; tries < 0 {
+			return 0, false
+		}
 		if passes(n) {
-			return n
+			return n, true
 		}
 	}
-	return 0
+	return 0, true
 }
 
 func isYAML(text string) bool {
