@@ -3,6 +3,7 @@ package manifest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -57,7 +58,7 @@ func (v *value) preset() {
 	v.text = v.key.preset
 	v.flag = v.key.preset == "true"
 	if v.key.shape == numberShape && v.key.preset != "" {
-		fmt.Sscan(v.key.preset, &v.number)
+		v.number, _ = strconv.Atoi(v.key.preset)
 	}
 }
 

@@ -28,8 +28,9 @@ type Manifest struct {
 	Templates  []TemplatePatch
 	Parameters []ParameterSet
 	Tags       []TagSet
-	// Warnings are about things that are allowed and have no effect.
-	Warnings Errors
+	// Warnings, in file order, are about things that are allowed and have no
+	// effect.
+	Warnings []*Error
 }
 
 // Position is a place in a file; Line and Column count from 1. A column

@@ -81,6 +81,29 @@ func TestReferenceDocumentIsCurrent(t *testing.T) {
 	golden(t, "../../docs/manifest.md", Reference())
 }
 
+// TestKeysOfMu lists every key, its aliases and its state, so that a change
+// of what is known or supported shows in review.
+func TestKeysOfMu(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	listKeys(&b, fileKeys(), "", now)
+	golden(t, "testdata/keys.golden", b.String())
+}
+
+func listKeys(b *strings.Builder, k *key, path string, parent state) {
+	for i := range k.keys {
+		c := &k.keys[i]
+		state := c.state && parent
+		word := map[bool]string{true: "now", false: "later"}[bool(state)]
+		at := join(path, c.name)
+		b.WriteString(word + "\t" + strings.Join(append([]string{at}, c.aliases...), " = ") + "\n")
+		listKeys(b, c, at, state)
+		if c.each != nil {
+			listKeys(b, c.each, at+map[shape]string{listShape: "[]", openShape: ".*"}[c.shape], state)
+		}
+	}
+}
+
 func TestInitLoads(t *testing.T) {
 	t.Parallel()
 	for _, opt := range []InitOptions{
@@ -96,7 +119,7 @@ func TestInitLoads(t *testing.T) {
 			t.Errorf("service %+v for %+v", m.Service, opt)
 		}
 		if len(m.Warnings) > 0 {
-			t.Errorf("a fresh file has warnings:\n%v", m.Warnings)
+			t.Errorf("a fresh file has warnings:\n%v", m.Warnings[0])
 		}
 	}
 }
