@@ -3,6 +3,8 @@ package cfn
 import (
 	"slices"
 	"strings"
+
+	"slipway.dev/internal/cfn/schema"
 )
 
 func isBooleanFunction(name string) bool {
@@ -142,7 +144,7 @@ func (e *Evaluator) equals(n *Node) (bool, error) {
 	if containsUnknown(left) || containsUnknown(right) {
 		return false, e.fault(n, "Template error: Fn::Equals cannot compare a value that is known only after the resources exist")
 	}
-	return sameValue(left, right), nil
+	return schema.Same(left, right), nil
 }
 
 func (e *Evaluator) ifElse(n *Node) (any, error) {
@@ -158,37 +160,4 @@ func (e *Evaluator) ifElse(n *Node) (any, error) {
 		return e.eval(a[1])
 	}
 	return e.eval(a[2])
-}
-
-// sameValue compares as CloudFormation does: scalars by their text.
-func sameValue(a, b any) bool {
-	left, leftScalar := scalarText(a)
-	right, rightScalar := scalarText(b)
-	if leftScalar || rightScalar {
-		return leftScalar && rightScalar && left == right
-	}
-	switch a := a.(type) {
-	case []any:
-		other, ok := b.([]any)
-		return ok && slices.EqualFunc(a, other, sameValue)
-	case map[string]any:
-		other, ok := b.(map[string]any)
-		return ok && sameObject(a, other)
-	case Unknown:
-		return false
-	}
-	return a == nil && b == nil
-}
-
-func sameObject(a, b map[string]any) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for key, value := range a {
-		other, ok := b[key]
-		if !ok || !sameValue(value, other) {
-			return false
-		}
-	}
-	return true
 }

@@ -3,6 +3,8 @@ package cfn
 import (
 	"strconv"
 	"strings"
+
+	"slipway.dev/internal/cfn/schema"
 )
 
 // ChangeKind is what a change set calls the type of a property's change.
@@ -71,7 +73,7 @@ func diffValue(path string, before, after any, changes *[]PropertyChange) {
 			return
 		}
 	}
-	if !sameValue(before, after) {
+	if !schema.Same(before, after) {
 		*changes = append(*changes, newChange(path, Modify, before, after))
 	}
 }

@@ -2,11 +2,12 @@ package cfn
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"slipway.dev/internal/cfn/schema"
 )
 
 // ParamValue is the value of a parameter in one stack operation.
@@ -276,13 +277,13 @@ func (p *Parameter) violated(rule string) error {
 func formatNumber(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 // compilePattern anchors a pattern at both ends, as AWS (Java) matches it whole.
-func compilePattern(pattern string) (*regexp.Regexp, error) {
-	return regexp.Compile(`^(?:` + pattern + `)$`)
+func compilePattern(pattern string) (*schema.Pattern, error) {
+	return schema.CompilePattern(`^(?:` + pattern + `)$`)
 }
 
 func matchesWhole(pattern, text string) bool {
 	re, err := compilePattern(pattern)
-	return err == nil && re.MatchString(text)
+	return err == nil && re.Match(text)
 }
 
 // faultAt gives an error the position and source line of what it is about.

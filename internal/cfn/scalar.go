@@ -2,8 +2,9 @@ package cfn
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
+
+	"slipway.dev/internal/cfn/schema"
 )
 
 // plainScalar classifies an unquoted YAML scalar. CloudFormation reads YAML 1.1,
@@ -62,23 +63,7 @@ func leadingDigits(s string) int {
 
 // scalarText is the text CloudFormation makes of a resolved scalar where it
 // wants a string; ok is false for null, lists and objects.
-func scalarText(value any) (text string, ok bool) {
-	switch v := value.(type) {
-	case string:
-		return v, true
-	case bool:
-		return strconv.FormatBool(v), true
-	case json.Number:
-		return v.String(), true
-	case int:
-		return strconv.Itoa(v), true
-	case int64:
-		return strconv.FormatInt(v, 10), true
-	case float64:
-		return strconv.FormatFloat(v, 'f', -1, 64), true
-	}
-	return "", false
-}
+func scalarText(value any) (text string, ok bool) { return schema.Text(value) }
 
 // literal is the value of a scalar or null node.
 func literal(n *Node) any {

@@ -1,7 +1,6 @@
 package cfn
 
 import (
-	"errors"
 	"slices"
 	"strings"
 )
@@ -99,12 +98,10 @@ func (v *validator) expand() {
 		return
 	}
 	v.complete = false
-	if len(e.Parameters) == len(v.t.Parameters) && !errors.Is(err, errNoSSM) {
+	if len(e.Parameters) == len(v.t.Parameters) {
 		v.report.keep(v.t.Root.Pos, err)
 	}
 }
-
-var errNoSSM = errors.New("parameter store not asked")
 
 func (v *validator) defaultValues() map[string]ParamValue {
 	values := map[string]ParamValue{}
