@@ -52,7 +52,7 @@ func (p *Plane) Apply(config Config) error {
 	err = p.applyListeners(config, wanted)
 	for id, g := range gone {
 		if groups[id] == nil {
-			g.close()
+			g.close(g.delay())
 		}
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +29,8 @@ type conn struct {
 	since    time.Time // of the connection
 	deadline time.Time // set on nc, for reading and writing
 	source   netip.Addr
-	peer     string // address, with the port in brackets where IPv6 wants them
-	port     string
+	peer     string // the client's address
+	port     string // and its port
 	state    atomic.Int32
 	sent     int64
 	served   bool // at least one request
@@ -61,17 +62,9 @@ func newConn(s *server, nc net.Conn) *conn {
 	if peer, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil {
 		c.source = peer.Addr().Unmap()
 		c.peer = c.source.String()
-		c.port = nc.RemoteAddr().String()[len(nc.RemoteAddr().String())-lenPort(peer.Port()):]
+		c.port = strconv.Itoa(int(peer.Port()))
 	}
 	return c
-}
-
-func lenPort(port uint16) int {
-	n := 1
-	for ; port >= 10; port /= 10 {
-		n++
-	}
-	return n
 }
 
 // retire closes the connection as soon as no request is under way.
@@ -210,6 +203,7 @@ func (c *conn) isHTTP2(end int) bool {
 // request serves the request at the start of the input and says whether the connection stays open.
 func (c *conn) request() bool {
 	c.served = true
+	c.routes = c.server.listener.routes.Load() // it may have changed while the connection was idle
 	c.work = workspaces.Get().(*workspace)
 	defer c.release()
 	end := c.in.find(crlfcrlf, 0)
@@ -262,6 +256,15 @@ func (in *input) unread() []byte { return in.buf[in.r:in.w] }
 func (in *input) consume(n int) {
 	in.r += n
 	in.taken += int64(n)
+}
+
+// widen makes the buffer at least so large.
+func (in *input) widen(size int) {
+	if len(in.buf) < size {
+		wider := make([]byte, size)
+		in.w = copy(wider, in.unread())
+		in.buf, in.r = wider, 0
+	}
 }
 
 // find returns where sep ends in the unread bytes, looking from an offset on; -1 when it is not there.

@@ -74,7 +74,7 @@ func (x *exchange) send() (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		end, err := x.attempt()
+		end, err := x.attempt(reused)
 		if err == nil {
 			return end, nil
 		}
@@ -111,10 +111,10 @@ func (x *exchange) connect(fresh bool) (reused bool, err error) {
 }
 
 // attempt sends what there is of the request and reads up to the end of the response head.
-func (x *exchange) attempt() (int, error) {
+func (x *exchange) attempt(reused bool) (int, error) {
 	x.up.touch(x.began, x.routes.attributes.IdleTimeout)
 	_, err := x.up.Write(x.work.out)
-	if err != nil && x.replayable {
+	if err != nil && reused && x.replayable {
 		return 0, errNoResponse
 	}
 	if err == nil && !x.bodyDone {
@@ -138,6 +138,7 @@ func (x *exchange) readHead() (end int, err error) {
 			x.target.group.counts.answered(x.answer.status, time.Since(x.began))
 			return end, nil
 		}
+		x.replayable = false
 		if x.head.minor == 1 {
 			if err := x.write(append(x.appendResponse(x.work.out[:0], false), "\r\n"...)); err != nil {
 				return 0, err
@@ -346,16 +347,19 @@ func (u *upstream) touch(now time.Time, timeout time.Duration) {
 
 // pump streams a request body to the target beside the response.
 type pump struct {
-	ended chan struct{}
-	err   error // why it ended early; read it after ended
-	fault *refusal
-	moved atomic.Int64 // when bytes last went either way, in ns since 1970
-	any   atomic.Bool  // bytes came from the client
+	ended   chan struct{}
+	err     error        // why it ended early; read it and fault after ended
+	fault   *refusal     // the client is to blame
+	moved   atomic.Int64 // when bytes last went either way, in ns since 1970
+	any     atomic.Bool  // bytes came from the client
+	last    atomic.Bool  // nothing is to come from the client any more
+	aborted atomic.Bool
 }
 
 func (x *exchange) startPump() {
 	x.pump = &pump{ended: make(chan struct{})}
 	x.pump.progress()
+	x.in.widen(workspaceSize)
 	go x.pump.run(x.conn, x.up, x.body)
 }
 
@@ -369,6 +373,7 @@ func (p *pump) run(c *conn, up *upstream, b body) {
 			return
 		}
 		up.SetWriteDeadline(time.Now().Add(timeout))
+		p.last.Store(done)
 		if _, p.err = up.Write(c.in.unread()[:n]); p.err != nil {
 			return
 		}
@@ -388,7 +393,9 @@ func (p *pump) run(c *conn, up *upstream, b body) {
 
 // stop ends the exchange because of the client: the target must not take half a body for a whole one.
 func (p *pump) stop(up *upstream, err error, fault *refusal) {
-	p.err, p.fault = err, fault
+	if p.err = err; !p.aborted.Load() {
+		p.fault = fault
+	}
 	up.Conn.Close()
 }
 
@@ -407,13 +414,25 @@ func (x *exchange) endPump() bool {
 	if x.pump == nil {
 		return x.bodyDone
 	}
-	select {
-	case <-x.pump.ended:
-	default:
+	if !x.pump.ending() {
+		x.pump.aborted.Store(true)
 		x.up.Conn.Close()
 		x.nc.SetReadDeadline(time.Unix(1, 0))
 		<-x.pump.ended
 	}
 	x.deadline = time.Time{}
 	return x.pump.err == nil
+}
+
+// ending says whether the pump is through. It may be about to say so itself when the target has answered already.
+func (p *pump) ending() bool {
+	if !p.last.Load() {
+		return false
+	}
+	select {
+	case <-p.ended:
+		return true
+	case <-time.After(time.Second):
+		return false
+	}
 }

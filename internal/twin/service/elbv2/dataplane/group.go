@@ -212,12 +212,12 @@ func (g *group) health() []TargetHealth {
 	return told
 }
 
-// close retires all targets: the group left the configuration.
-func (g *group) close() {
+// close retires all targets: the group left the configuration, or the plane ends.
+func (g *group) close(delay time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, t := range g.members {
-		t.retire(g.spec.DeregistrationDelay)
+		t.retire(delay)
 	}
 	g.members, g.used = nil, false
 	g.reselect()
@@ -230,4 +230,10 @@ func (g *group) prune(now time.Time) {
 	for _, t := range g.members {
 		t.pool.prune(now)
 	}
+}
+
+func (g *group) delay() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.spec.DeregistrationDelay
 }

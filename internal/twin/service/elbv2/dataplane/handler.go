@@ -131,7 +131,7 @@ func (h *handling) fail(err error) {
 // outgoing is the request as the target gets it.
 func (h *handling) outgoing(secure bool) *http.Request {
 	r := h.r.Clone(h.r.Context())
-	r.RequestURI, r.Close = "", false
+	r.RequestURI, r.Close, r.Trailer = "", false, h.r.Trailer // filled in when the body ends
 	target := *h.r.URL
 	target.Scheme, target.Host = "http", h.route.target.pool.address
 	if secure {
@@ -289,7 +289,9 @@ func (h *handling) upgrade(response *http.Response) {
 func upgradeOf(header http.Header) string {
 	for _, value := range header.Values("Connection") {
 		if listed([]byte(value), "upgrade") {
-			return header.Get("Upgrade")
+			if protocol := header.Get("Upgrade"); !listed([]byte(protocol), "h2c") {
+				return protocol
+			}
 		}
 	}
 	return ""

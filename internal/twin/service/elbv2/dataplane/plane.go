@@ -178,7 +178,7 @@ func (p *Plane) Close(ctx context.Context) error {
 	p.cancel()
 	p.background.Wait()
 	for _, g := range p.groups {
-		g.close()
+		g.close(0)
 	}
 	if err := failure.Load(); err != nil {
 		return *err

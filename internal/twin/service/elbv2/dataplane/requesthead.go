@@ -43,7 +43,8 @@ type requestHead struct {
 	chunked       bool
 	close         bool // Connection: close
 	keepAlive     bool // Connection: keep-alive
-	upgrade       bool // Connection: upgrade with an Upgrade header
+	upgrade       bool // Connection: upgrade, with a protocol other than h2c
+	protocol      bool // Upgrade names such a protocol
 	trailers      bool // TE: trailers
 	nominates     bool // Connection names other headers
 	expect        bool // Expect: 100-continue
@@ -139,7 +140,7 @@ func (h *requestHead) digest() error {
 	if h.minor == 1 && !h.hasHost {
 		return errMalformed
 	}
-	h.upgrade = h.upgrade && h.minor == 1
+	h.upgrade = h.upgrade && h.protocol && h.minor == 1
 	return nil
 }
 
@@ -159,6 +160,9 @@ func (h *requestHead) note(f *field) error {
 		return h.noteTransferEncoding(f.value)
 	case headerConnection:
 		h.noteConnection(f.value)
+	case headerUpgrade:
+		// A target that took to HTTP/2 would be out of this load balancer's sight.
+		h.protocol = len(f.value) > 0 && !listed(f.value, "h2c")
 	case headerTE:
 		h.trailers = h.trailers || listed(f.value, "trailers")
 	case headerExpect:

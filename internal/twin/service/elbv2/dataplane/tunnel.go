@@ -17,6 +17,9 @@ func (x *exchange) upgrade(end int) bool {
 		x.answerOwn(502, "text/html", errorPage(502), "")
 		return false
 	}
+	if !x.endPump() {
+		return false
+	}
 	out := append(x.appendResponse(x.work.out[:0], false), "Connection: upgrade\r\n\r\n"...)
 	if x.work.out = append(out, x.work.in[end:x.got]...); x.write(x.work.out) != nil {
 		return false
