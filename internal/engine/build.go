@@ -151,8 +151,8 @@ func buildFailure(ctx context.Context, failed *BuildError, err error) error {
 	if errors.As(err, &reported) {
 		failed.ExitCode = exitCodeOfStep(reported)
 	}
-	if failed.ExitCode == 0 {
-		failed.BaseImage = baseImage(failed.Instruction, failed.Text)
+	if failed.ExitCode != 0 || containsAny(failed.Text, fileMissing) {
+		failed.BaseImage = ""
 	}
 	return failed
 }
@@ -169,8 +169,11 @@ func exitCodeOfStep(reported *messageError) int {
 	return code
 }
 
+// fileMissing are the words for a COPY whose image is there and whose file is not.
+var fileMissing = []string{"COPY failed", "no such file"}
+
 // baseImage is the image an instruction takes from elsewhere: FROM [--platform=…] image, COPY --from=image.
-func baseImage(instruction, reason string) string {
+func baseImage(instruction string) string {
 	words := strings.Fields(instruction)
 	if len(words) == 0 {
 		return ""
@@ -181,7 +184,7 @@ func baseImage(instruction, reason string) string {
 		switch {
 		case strings.EqualFold(words[0], "FROM") && !isFlag:
 			return word
-		case strings.EqualFold(words[0], "COPY") && isFrom && !strings.Contains(reason, "COPY failed"):
+		case strings.EqualFold(words[0], "COPY") && isFrom:
 			return from
 		}
 	}
@@ -231,5 +234,7 @@ func (l *buildLog) failure(dockerfile string) *BuildError {
 	if l.open != "" {
 		l.line(l.open)
 	}
-	return &BuildError{Dockerfile: dockerfile, Step: l.step, Instruction: l.instruction, Output: l.output}
+	return &BuildError{
+		Dockerfile: dockerfile, Step: l.step, Instruction: l.instruction, BaseImage: baseImage(l.instruction), Output: l.output,
+	}
 }

@@ -55,7 +55,7 @@ func TestBaseImage(t *testing.T) {
 		"RUN echo FROM x":                            "",
 		"":                                           "",
 	} {
-		if got := baseImage(instruction, "manifest unknown"); got != want {
+		if got := baseImage(instruction); got != want {
 			t.Errorf("%q: %q, want %q", instruction, got, want)
 		}
 	}

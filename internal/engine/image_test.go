@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -73,11 +74,12 @@ func TestPushAndPull(t *testing.T) {
 		t.Fatal(err)
 	}
 	image, err := e.InspectImage(t.Context(), ref)
-	if err != nil || digestIn(image.Digests, strings.TrimSuffix(ref, ":1")) != digest {
+	if err != nil || !slices.Contains(image.Digests, strings.TrimSuffix(ref, ":1")+"@"+digest) {
 		t.Errorf("digests %v, %v; want %s", image.Digests, err, digest)
 	}
 	id := create(t, e, Spec{Image: ref, Command: []string{"term"}})
-	if state := inspect(t, e, id); state.ImageDigest != digest || state.ImageID != image.ID {
+	// Podman lists the digest of the local build among those of the repository.
+	if state := inspect(t, e, id); state.ImageID != image.ID || len(image.Digests) == 1 && state.ImageDigest != digest || state.ImageDigest == "" {
 		t.Errorf("the container's image is %s, %s", state.ImageID, state.ImageDigest)
 	}
 }
@@ -226,7 +228,7 @@ func TestBuildsThatFail(t *testing.T) {
 		"an image to copy":  {"FROM scratch\nCOPY --from=" + down + "/absent:1 / /\n", BuildError{Step: "2/3", BaseImage: down + "/absent:1"}, "cannot be had"},
 		"a file to copy":    {"FROM scratch\nCOPY absent /\n", BuildError{Step: "2/3"}, "absent"},
 		"a file of a stage": {"FROM " + testImage(t, e) + " AS one\nFROM scratch\nCOPY --from=one /absent /\n", BuildError{Step: "3/4"}, "absent"},
-		"the syntax":        {"FROM scratch\nFLY away\n", BuildError{}, "unknown instruction: FLY"},
+		"the syntax":        {"FROM scratch\nFLY away\n", BuildError{}, "unknown instruction"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -235,10 +237,13 @@ func TestBuildsThatFail(t *testing.T) {
 			if !errors.As(err, &got) {
 				t.Fatalf("got %T: %v", err, err)
 			}
-			if got.Step != c.want.Step || got.ExitCode != c.want.ExitCode || got.BaseImage != c.want.BaseImage || !cmp.Equal(got.Output, c.want.Output) {
+			if got.ExitCode != c.want.ExitCode || got.BaseImage != c.want.BaseImage {
 				t.Errorf("got %+v", got)
 			}
-			if !strings.Contains(err.Error(), c.text) {
+			if c.want.Step != "" && got.Step != c.want.Step || c.want.Output != nil && !cmp.Equal(got.Output, c.want.Output) {
+				t.Errorf("step %s, output %q", got.Step, got.Output)
+			}
+			if !strings.Contains(strings.ToLower(err.Error()), c.text) {
 				t.Errorf("text %q", err)
 			}
 			if errors.Is(err, ErrImageNotFound) != (c.want.BaseImage != "") {
