@@ -62,6 +62,9 @@ func evaluatorFor(t *testing.T, template *Template) *Evaluator {
 			return id + "/" + attribute, nil
 		},
 		Import: func(name string) (string, error) { return "import:" + name, nil },
+		StackOutput: func(ref StackOutputRef) (string, error) {
+			return ref.StackName + "/" + ref.OutputName + "/" + ref.Region + "/" + ref.RoleARN, nil
+		},
 		AZs: func(region string) ([]string, error) {
 			return []string{region + "a", region + "b"}, nil
 		},
@@ -114,8 +117,11 @@ func TestFunctions(t *testing.T) {
 		{`!Ref AWS::URLSuffix`, `"amazonaws.com"`},
 		{`!Length [1, 2, 3]`, `3`},
 		{`!Length {Ref: Zones}`, `3`},
-		{`!ToJsonString {b: 1, a: [x, !Ref Name], "h<": "&"}`, `"{\"a\":[\"x\",\"web\"],\"b\":1,\"h<\":\"&\"}"`},
+		{`!ToJsonString {b: 1, a: [x, !Ref Name], "h<": "&"}`, `"{\"b\":1,\"a\":[\"x\",\"web\"],\"h<\":\"&\"}"`},
 		{`!ToJsonString [1, "1", true, null]`, `"[1,\"1\",true,null]"`},
+		{`!GetStackOutput {StackName: !Ref Name, OutputName: Url}`, `"web/Url//"`},
+		{`!GetAtt [B, !Ref Name]`, `"B/web"`},
+		{`{"Fn::GetAZs":}`, `["us-east-1a","us-east-1b"]`},
 		{`!Join ["-", [x, !Ref A]]`, `"{{changeSet:KNOWN_AFTER_APPLY}}"`},
 		{`!Sub "${A}-x"`, `"{{changeSet:KNOWN_AFTER_APPLY}}"`},
 		{`!Select [0, [x, !Ref A]]`, `"x"`},

@@ -102,7 +102,7 @@ func (e *Evaluator) truth(n *Node) (bool, error) {
 func (e *Evaluator) andOr(n *Node) (bool, error) {
 	a, ok := args(n, 2, 10)
 	if !ok {
-		return false, e.fault(n, "Template error: every %s object requires a list of at least 2 and at most 10 boolean parameters.", n.Name)
+		return false, e.fault(n, "%s", misuse(n.Name))
 	}
 	result := n.Name == "Fn::And"
 	for _, arg := range a {
@@ -122,7 +122,7 @@ func (e *Evaluator) andOr(n *Node) (bool, error) {
 func (e *Evaluator) not(n *Node) (bool, error) {
 	a, ok := args(n, 1, 1)
 	if !ok {
-		return false, e.fault(n, "Template error: every Fn::Not object requires one boolean parameter.")
+		return false, e.fault(n, "%s", misuse(n.Name))
 	}
 	value, err := e.truth(a[0])
 	return !value, err
@@ -131,7 +131,7 @@ func (e *Evaluator) not(n *Node) (bool, error) {
 func (e *Evaluator) equals(n *Node) (bool, error) {
 	a, ok := args(n, 2, 2)
 	if !ok {
-		return false, e.fault(n, "Template error: every Fn::Equals object requires a list of 2 string parameters.")
+		return false, e.fault(n, "%s", misuse(n.Name))
 	}
 	left, err := e.Resolve(a[0])
 	if err != nil {
@@ -150,7 +150,7 @@ func (e *Evaluator) equals(n *Node) (bool, error) {
 func (e *Evaluator) ifElse(n *Node) (any, error) {
 	a, ok := args(n, 3, 3)
 	if !ok || !a[0].IsScalar() {
-		return nil, e.fault(n, "Template error: Fn::If requires a list argument with three elements: a condition name and two values")
+		return nil, e.fault(n, "%s", misuse(n.Name))
 	}
 	holds, err := e.condition(n, a[0].label())
 	if err != nil {

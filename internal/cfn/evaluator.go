@@ -27,6 +27,8 @@ type Evaluator struct {
 	GetAtt func(logicalID, attribute string) (any, error)
 	// Import returns the value of an export.
 	Import func(exportName string) (string, error)
+	// StackOutput returns an output of another stack.
+	StackOutput func(StackOutputRef) (string, error)
 	// AZs returns the availability zones of a region.
 	AZs func(region string) ([]string, error)
 	// Dynamic resolves a dynamic reference; nil leaves {{resolve:…}} as it is,
@@ -42,6 +44,9 @@ type Evaluator struct {
 	conditions map[string]bool
 	evaluating []string // conditions under evaluation, to find cycles
 }
+
+// StackOutputRef is the argument of Fn::GetStackOutput; Region and RoleARN may be "".
+type StackOutputRef struct{ StackName, OutputName, Region, RoleARN string }
 
 // Unknown is a value that is known only once the stack operation has run.
 // Functions of an Unknown are Unknown.
@@ -211,6 +216,8 @@ func (e *Evaluator) call(n *Node) (any, error) {
 		return e.getAZs(n)
 	case "Fn::ImportValue":
 		return e.importValue(n)
+	case "Fn::GetStackOutput":
+		return e.stackOutput(n)
 	case "Fn::If":
 		return e.ifElse(n)
 	case "Fn::Length":
@@ -312,11 +319,18 @@ func orElse(text, otherwise string) string {
 }
 
 func (e *Evaluator) getAtt(n *Node) (any, error) {
-	id, attribute, ok := getAttParts(n.Arg)
-	if !ok {
-		return nil, e.fault(n, "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute")
+	if id, attribute, ok := getAttParts(n.Arg); ok {
+		return e.attribute(n, id, attribute)
 	}
-	return e.attribute(n, id, attribute)
+	a, ok := args(n, 2, 2)
+	if !ok || !a[0].IsScalar() {
+		return nil, e.fault(n, "%s", misuse(n.Name))
+	}
+	attribute, unknown, err := e.text(a[1], n.Name)
+	if err != nil || unknown {
+		return Unknown{}, err
+	}
+	return e.attribute(n, a[0].label(), attribute)
 }
 
 func (e *Evaluator) attribute(n *Node, id, attribute string) (any, error) {
@@ -328,7 +342,8 @@ func (e *Evaluator) attribute(n *Node, id, attribute string) (any, error) {
 	})
 }
 
-// getAttParts reads the literal arguments of Fn::GetAtt.
+// getAttParts reads the arguments of Fn::GetAtt when they are literals; the
+// attribute may also be a function.
 func getAttParts(arg *Node) (id, attribute string, ok bool) {
 	if arg == nil || arg.Kind != List || len(arg.Items) < 2 || !arg.Items[0].IsScalar() {
 		return "", "", false
@@ -360,13 +375,39 @@ func (e *Evaluator) importValue(n *Node) (any, error) {
 	return value, nil
 }
 
-func (e *Evaluator) getAZs(n *Node) (any, error) {
-	region, unknown, err := e.text(n.Arg, "Fn::GetAZs")
-	if err != nil || unknown {
-		return Unknown{}, err
+func (e *Evaluator) stackOutput(n *Node) (any, error) {
+	if n.Arg.Get("StackName") == nil || n.Arg.Get("OutputName") == nil {
+		return nil, e.fault(n, "%s", misuse(n.Name))
 	}
-	if region == "" {
-		region = e.Pseudo.Region
+	if e.StackOutput == nil {
+		return nil, e.fault(n, "the outputs of other stacks are not known here")
+	}
+	var ref StackOutputRef
+	for key, field := range map[string]*string{"StackName": &ref.StackName, "OutputName": &ref.OutputName, "Region": &ref.Region, "RoleArn": &ref.RoleARN} {
+		if n.Arg.Get(key) == nil {
+			continue
+		}
+		text, unknown, err := e.text(n.Arg.Get(key), n.Name)
+		if err != nil || unknown {
+			return Unknown{}, err
+		}
+		*field = text
+	}
+	value, err := e.StackOutput(ref)
+	if err != nil {
+		return nil, e.wrap(n, err)
+	}
+	return value, nil
+}
+
+func (e *Evaluator) getAZs(n *Node) (any, error) {
+	region := e.Pseudo.Region
+	if n.Arg != nil && n.Arg.Kind != Null {
+		text, unknown, err := e.text(n.Arg, "Fn::GetAZs")
+		if err != nil || unknown {
+			return Unknown{}, err
+		}
+		region = orElse(text, region)
 	}
 	if e.AZs == nil {
 		return nil, e.fault(n, "the availability zones of %s are not known here", region)

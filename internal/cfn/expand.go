@@ -337,17 +337,21 @@ func (x *expansion) policies(n *Node) error {
 	return nil
 }
 
-const forEachUsage = "Template error: Fn::ForEach requires a list of three elements: an identifier, a list of values (or a reference to one) and an object to repeat"
+const forEachUsage = "Template error: Fn::ForEach requires a list of three elements: an identifier (or a list of them), a list of values (or a reference to one) and an object to repeat"
 
 func (x *expansion) loop(out *Node, seen map[string]Pos, entry Entry, b *binding, loops int) error {
 	n := entry.Value
-	if n.Kind != List || len(n.Items) != 3 || !n.Items[0].IsScalar() || n.Items[2].Kind != Map && n.Items[2].Kind != Func {
+	if n.Kind != List || len(n.Items) != 3 || n.Items[2].Kind != Map && n.Items[2].Kind != Func {
 		return x.e.fault(n, forEachUsage)
 	}
 	if loops > mostLoops {
 		return x.e.fault(n, "Template error: Fn::ForEach nests deeper than %d loops", mostLoops)
 	}
-	values, err := x.collection(n.Items[1], b, loops)
+	identifiers, err := x.identifiers(n.Items[0])
+	if err != nil {
+		return err
+	}
+	rows, err := x.collection(n.Items[1], b, loops, len(identifiers))
 	if err != nil {
 		return err
 	}
@@ -355,13 +359,39 @@ func (x *expansion) loop(out *Node, seen map[string]Pos, entry Entry, b *binding
 	if body.Kind == Func {
 		body = &Node{Kind: Map, Pos: body.Pos, Entries: []Entry{{body.Name, body.Pos, body.Arg}}}
 	}
-	for _, value := range values {
-		inner := &binding{n.Items[0].Text, value, b}
+	for _, row := range rows {
+		inner := b
+		for i, identifier := range identifiers {
+			inner = &binding{identifier, row[i], inner}
+		}
 		if err := x.repeat(out, seen, body, inner, loops); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// identifiers reads the loop's variables: one name, or a list of names.
+func (x *expansion) identifiers(n *Node) ([]string, error) {
+	items := []*Node{n}
+	if n.Kind == List {
+		items = n.Items
+	}
+	var names []string
+	for _, item := range items {
+		name, unknown, err := x.e.text(item, "Fn::ForEach")
+		if err != nil {
+			return nil, err
+		}
+		if unknown || name == "" {
+			return nil, x.e.fault(n, forEachUsage)
+		}
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return nil, x.e.fault(n, forEachUsage)
+	}
+	return names, nil
 }
 
 func (x *expansion) repeat(out *Node, seen map[string]Pos, body *Node, b *binding, loops int) error {
@@ -379,10 +409,16 @@ func (x *expansion) repeat(out *Node, seen map[string]Pos, body *Node, b *bindin
 	return nil
 }
 
-func (x *expansion) collection(n *Node, b *binding, loops int) ([]string, error) {
+// collection evaluates the values of a loop: a row of width texts each. An
+// object gives rows of key and value; with one identifier, lists within the
+// list are taken apart.
+func (x *expansion) collection(n *Node, b *binding, loops, width int) ([][]string, error) {
 	n, err := x.node(n, b, loops)
 	if err != nil {
 		return nil, err
+	}
+	if n.Kind == Map && width == 2 {
+		return x.pairs(n)
 	}
 	list, unknown, err := x.e.evalList(n, forEachUsage)
 	if err != nil {
@@ -391,19 +427,50 @@ func (x *expansion) collection(n *Node, b *binding, loops int) ([]string, error)
 	if unknown {
 		return nil, x.e.fault(n, "Template error: the values of Fn::ForEach cannot depend on a resource")
 	}
-	var values []string
+	var rows [][]string
 	for _, item := range list {
 		nested, ok := item.([]any)
 		if !ok {
 			nested = []any{item}
 		}
-		for _, inner := range nested {
-			text, ok := scalarText(inner)
-			if !ok {
-				return nil, x.e.fault(n, forEachUsage)
+		texts, ok := scalarTexts(nested)
+		switch {
+		case !ok || width > 1 && len(texts) != width:
+			return nil, x.e.fault(n, forEachUsage)
+		case width > 1:
+			rows = append(rows, texts)
+		default:
+			for _, text := range texts {
+				rows = append(rows, []string{text})
 			}
-			values = append(values, text)
 		}
 	}
-	return values, nil
+	return rows, nil
+}
+
+func (x *expansion) pairs(n *Node) ([][]string, error) {
+	var rows [][]string
+	for _, entry := range n.Entries {
+		text, unknown, err := x.e.text(entry.Value, "Fn::ForEach")
+		if err != nil {
+			return nil, err
+		}
+		if unknown {
+			return nil, x.e.fault(n, "Template error: the values of Fn::ForEach cannot depend on a resource")
+		}
+		rows = append(rows, []string{entry.Key, text})
+	}
+	return rows, nil
+}
+
+func scalarTexts(list []any) ([]string, bool) {
+	texts := make([]string, len(list))
+	for i, item := range list {
+		text, ok := scalarText(item)
+		if !ok {
+			return nil, false
+		}
+		texts[i] = text
+	}
+	return texts, true
 }

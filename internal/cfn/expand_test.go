@@ -15,6 +15,7 @@ Transform: AWS::LanguageExtensions
 Parameters:
   Names: {Type: CommaDelimitedList, Default: "alpha,10.0.0.0/8"}
   Keep: {Type: String, Default: Retain}
+  Id: {Type: String, Default: X}
 Conditions:
   Fn::ForEach::Flags:
     - Flag
@@ -45,6 +46,14 @@ Resources:
                 - P
                 - [QueueName]
                 - ${P}: ${X}${Y}
+  Fn::ForEach::Rows:
+    - [!Ref Id, Port]
+    - [[a, 80], [b, 81]]
+    - Row${X}: {Type: T, Properties: {Port: !Ref Port}}
+  Fn::ForEach::Pairs:
+    - [Name, Port]
+    - {Web: 443, Ssh: 22}
+    - Pair${Name}: {Type: T, Properties: {Port: !Ref Port, Again: "${Name}:${Port}"}}
 Outputs:
   Fn::ForEach::Out:
     - Attribute

@@ -25,10 +25,10 @@ func args(n *Node, least, most int) ([]*Node, bool) {
 const longestText = 4 << 20
 
 func (e *Evaluator) join(n *Node) (any, error) {
-	const usage = "Template error: every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."
+	usage := misuse(n.Name)
 	a, ok := args(n, 2, 2)
 	if !ok {
-		return nil, e.fault(n, usage)
+		return nil, e.fault(n, "%s", usage)
 	}
 	delimiter, unknown, err := e.text(a[0], "Fn::Join")
 	if err != nil || unknown {
@@ -42,7 +42,7 @@ func (e *Evaluator) join(n *Node) (any, error) {
 	for i, item := range list {
 		text, ok := scalarText(item)
 		if !ok {
-			return nil, e.fault(n, usage)
+			return nil, e.fault(n, "%s", usage)
 		}
 		if i > 0 {
 			b.WriteString(delimiter)
@@ -77,10 +77,9 @@ func (e *Evaluator) evalList(n *Node, usage string) (list []any, unknown bool, e
 }
 
 func (e *Evaluator) split(n *Node) (any, error) {
-	const usage = "Template error: every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split."
 	a, ok := args(n, 2, 2)
 	if !ok {
-		return nil, e.fault(n, usage)
+		return nil, e.fault(n, "%s", misuse(n.Name))
 	}
 	delimiter, unknown, err := e.text(a[0], "Fn::Split")
 	if err != nil || unknown {
@@ -101,10 +100,10 @@ func (e *Evaluator) split(n *Node) (any, error) {
 }
 
 func (e *Evaluator) selectItem(n *Node) (any, error) {
-	const usage = "Template error: Fn::Select requires a list argument with two elements: an integer index and a list"
+	usage := misuse(n.Name)
 	a, ok := args(n, 2, 2)
 	if !ok {
-		return nil, e.fault(n, usage)
+		return nil, e.fault(n, "%s", usage)
 	}
 	index, unknown, err := e.index(a[0])
 	if err != nil || unknown {
@@ -137,6 +136,7 @@ func (e *Evaluator) length(n *Node) (any, error) {
 	return json.Number(strconv.Itoa(len(list))), nil
 }
 
+// toJSONString keeps the members of objects in the order they are written.
 func (e *Evaluator) toJSONString(n *Node) (any, error) {
 	value, err := e.Resolve(n.Arg)
 	if err != nil {
@@ -152,16 +152,50 @@ func (e *Evaluator) toJSONString(n *Node) (any, error) {
 	if containsUnknown(value) {
 		return Unknown{}, nil
 	}
+	ordered, _, err := e.literalTree(n.Arg)
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
+	if err := ordered.appendJSON(&b); err != nil {
 		return nil, e.wrap(n, err)
 	}
 	if b.Len() > longestText {
 		return nil, e.fault(n, "Template error: the result of Fn::ToJsonString is longer than %d bytes", longestText)
 	}
-	return strings.TrimSuffix(b.String(), "\n"), nil
+	return b.String(), nil
+}
+
+// literalTree is the tree with its functions evaluated; ok is false for AWS::NoValue.
+func (e *Evaluator) literalTree(n *Node) (tree *Node, ok bool, err error) {
+	if n.Kind == Func {
+		value, err := e.eval(n)
+		if _, gone := value.(removed); gone || err != nil {
+			return nil, false, err
+		}
+		tree, err = NodeOf(value)
+		return tree, true, err
+	}
+	out := &Node{Kind: n.Kind, Pos: n.Pos, Text: n.Text}
+	for _, item := range n.Items {
+		child, ok, err := e.literalTree(item)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			out.Items = append(out.Items, child)
+		}
+	}
+	for _, entry := range n.Entries {
+		child, ok, err := e.literalTree(entry.Value)
+		if err != nil {
+			return nil, false, err
+		}
+		if ok {
+			out.Entries = append(out.Entries, Entry{entry.Key, entry.KeyPos, child})
+		}
+	}
+	return out, true, nil
 }
 
 func containsUnknown(value any) bool {
@@ -187,7 +221,7 @@ func containsUnknown(value any) bool {
 func (e *Evaluator) findInMap(n *Node) (any, error) {
 	a, ok := args(n, 3, 4)
 	if !ok {
-		return nil, e.fault(n, "Template error: every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value")
+		return nil, e.fault(n, "%s", misuse(n.Name))
 	}
 	var keys [3]string
 	for i := range keys {
@@ -225,7 +259,7 @@ const mostCidrs = 256
 func (e *Evaluator) cidr(n *Node) (any, error) {
 	a, ok := args(n, 2, 3)
 	if !ok {
-		return nil, e.fault(n, "Template error: every Fn::Cidr object requires two or three parameters, (1) an ip block, (2) a count and (3) cidr bits")
+		return nil, e.fault(n, "%s", misuse(n.Name))
 	}
 	block, unknown, err := e.text(a[0], "Fn::Cidr")
 	if err != nil || unknown {

@@ -46,7 +46,7 @@ func (t *Template) needs(r *Resource, conditions map[string]bool, report *faults
 	for _, part := range r.parts() {
 		references(part, conditions, func(ref reference) {
 			if t.unresolved(ref, conditions) {
-				report.add(ref.pos, "Template format error: Unresolved resource dependencies [%s] in the Resources block of the template", ref.id)
+				t.reportUnresolved(ref, "Resources", report)
 			} else if t.resources[ref.id] != nil {
 				ids = append(ids, ref.id)
 			}
@@ -63,12 +63,22 @@ func (t *Template) unresolved(ref reference, conditions map[string]bool) bool {
 	return t.parameters[ref.id] == nil && !isPseudo(ref.id) && len(t.Loops) == 0
 }
 
+func (t *Template) reportUnresolved(ref reference, block string, report *faults) {
+	fault := report.add(ref.pos, "Template format error: Unresolved resource dependencies [%s] in the %s block of the template", ref.id, block)
+	if r := t.resources[ref.id]; r != nil {
+		fault.Hint = "its condition " + r.Condition + " does not hold"
+		return
+	}
+	names := slices.Concat(sortedKeys(t.resources), sortedKeys(t.parameters), pseudoParameters)
+	fault.Hint = suggestion(ref.id, names)
+}
+
 func (t *Template) outputsResolve(conditions map[string]bool, report *faults) {
 	for _, o := range t.ActiveOutputs(conditions) {
 		for _, part := range []*Node{o.Value, o.Export} {
 			references(part, conditions, func(ref reference) {
 				if t.unresolved(ref, conditions) {
-					report.add(ref.pos, "Template format error: Unresolved resource dependencies [%s] in the Outputs block of the template", ref.id)
+					t.reportUnresolved(ref, "Outputs", report)
 				}
 			})
 		}

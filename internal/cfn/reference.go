@@ -26,8 +26,11 @@ func references(n *Node, conditions map[string]bool, yield func(reference)) {
 	case n.Is("Fn::GetAtt"):
 		if id, attribute, ok := getAttParts(n.Arg); ok {
 			yield(reference{id, attribute, n.Pos})
+			return
 		}
-		return
+		if a, ok := args(n, 2, 9); ok && a[0].IsScalar() {
+			yield(reference{a[0].label(), "", n.Pos})
+		}
 	case n.Is("Fn::Sub"):
 		subReferences(n, conditions, yield)
 		return

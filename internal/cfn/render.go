@@ -192,7 +192,9 @@ func (n *Node) appendJSON(b *bytes.Buffer) error {
 func appendJSONString(b *bytes.Buffer, text string) error {
 	encoder := json.NewEncoder(b)
 	encoder.SetEscapeHTML(false)
-	return encoder.Encode(text)
+	err := encoder.Encode(text)
+	b.Truncate(b.Len() - 1) // the newline that Encode adds
+	return err
 }
 
 func (n *Node) appendJSONList(b *bytes.Buffer) error {

@@ -47,7 +47,7 @@ func (e *Evaluator) assert(rule *Rule, report *faults) {
 func (e *Evaluator) ruleTruth(n *Node) (bool, error) {
 	a, ok := args(n, 2, 2)
 	if !ok {
-		return false, e.fault(n, "Template error: every %s object requires two parameters", n.Name)
+		return false, e.fault(n, "%s", misuse(n.Name))
 	}
 	left, err := e.strings(a[0])
 	if err != nil {
@@ -103,13 +103,13 @@ func (e *Evaluator) ruleFunction(n *Node) (any, error) {
 	case "Fn::ValueOf":
 		a, ok := args(n, 2, 2)
 		if !ok || !a[0].IsScalar() || !a[1].IsScalar() {
-			return nil, e.fault(n, "Template error: every Fn::ValueOf object requires two parameters, the parameter name and the attribute")
+			return nil, e.fault(n, "%s", misuse(n.Name))
 		}
 		return e.valuesOf(n, a[0].Text, a[1].Text)
 	}
 	a, ok := args(n, 2, 2)
 	if !ok || !a[0].IsScalar() || !a[1].IsScalar() {
-		return nil, e.fault(n, "Template error: every Fn::ValueOfAll object requires two parameters, the parameter type and the attribute")
+		return nil, e.fault(n, "%s", misuse(n.Name))
 	}
 	return e.valueOfAll(n, a[0].Text, a[1].Text)
 }

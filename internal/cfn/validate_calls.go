@@ -2,26 +2,34 @@ package cfn
 
 import "strings"
 
-// arity is how many arguments a function takes when they are a list.
+// arity is how many arguments a function takes when they are a list, and what
+// is said when it gets others.
 var arity = map[string]struct {
 	least, most int
 	usage       string
 }{
-	"Fn::Join":             {2, 2, "a delimiter and a list of strings"},
-	"Fn::Split":            {2, 2, "a delimiter and a string"},
-	"Fn::Select":           {2, 2, "an index and a list"},
-	"Fn::FindInMap":        {3, 4, "the map name, the top-level key and the second-level key"},
-	"Fn::Cidr":             {2, 3, "an ip block, a count and the cidr bits"},
-	"Fn::If":               {3, 3, "a condition name and two values"},
-	"Fn::And":              {2, 10, "2 to 10 conditions"},
-	"Fn::Or":               {2, 10, "2 to 10 conditions"},
-	"Fn::Not":              {1, 1, "one condition"},
-	"Fn::Equals":           {2, 2, "two values"},
-	"Fn::Contains":         {2, 2, "a list of strings and a string"},
-	"Fn::EachMemberEquals": {2, 2, "a list of strings and a string"},
-	"Fn::EachMemberIn":     {2, 2, "two lists of strings"},
-	"Fn::ValueOf":          {2, 2, "a parameter name and an attribute"},
-	"Fn::ValueOfAll":       {2, 2, "a parameter type and an attribute"},
+	"Fn::Join":             {2, 2, "requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined."},
+	"Fn::Split":            {2, 2, "requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split."},
+	"Fn::Select":           {2, 2, "requires a list argument with two elements: an integer index and a list"},
+	"Fn::FindInMap":        {3, 4, "requires three parameters, the map name, map key and the attribute for return value"},
+	"Fn::Cidr":             {2, 3, "requires two or three parameters, (1) an ip block, (2) a count and (3) the cidr bits"},
+	"Fn::If":               {3, 3, "requires a list argument with three elements: a condition name and two values"},
+	"Fn::And":              {2, 10, "requires a list of at least 2 and at most 10 boolean parameters."},
+	"Fn::Or":               {2, 10, "requires a list of at least 2 and at most 10 boolean parameters."},
+	"Fn::Not":              {1, 1, "requires a list of 1 boolean parameter."},
+	"Fn::Equals":           {2, 2, "requires a list of 2 string parameters."},
+	"Fn::Contains":         {2, 2, "requires a list of strings and a string"},
+	"Fn::EachMemberEquals": {2, 2, "requires a list of strings and a string"},
+	"Fn::EachMemberIn":     {2, 2, "requires two lists of strings"},
+	"Fn::ValueOf":          {2, 2, "requires a parameter name and an attribute"},
+	"Fn::ValueOfAll":       {2, 2, "requires a parameter type and an attribute"},
+	"Fn::GetAtt":           {2, 9, "requires two non-empty parameters, the resource name and the resource attribute"},
+	"Fn::GetStackOutput":   {0, 0, "requires an object with StackName and OutputName, and if need be Region and RoleArn"},
+}
+
+// misuse is the text about a function that is called wrongly.
+func misuse(function string) string {
+	return "Template error: every " + function + " object " + arity[function].usage
 }
 
 // calls checks the shape of every function call and where it stands.
@@ -46,19 +54,21 @@ func (v *validator) calls() {
 }
 
 func (v *validator) shape(n *Node, extended bool) {
-	if rule, ok := arity[n.Name]; ok {
+	if rule, ok := arity[n.Name]; ok && rule.most > 0 {
 		if _, ok := args(n, rule.least, rule.most); !ok {
-			v.report.add(n.Pos, "Template error: every %s object requires %s", n.Name, rule.usage)
+			v.report.add(n.Pos, "%s", misuse(n.Name))
 			return
 		}
 	}
 	switch n.Name {
+	case "Fn::GetAtt":
+		if id := n.Arg.Items[0]; !extended && (!id.IsScalar() || id.Text == "" || n.Arg.Items[1].IsScalar() && n.Arg.Items[1].Text == "") {
+			v.report.add(n.Pos, "%s", misuse(n.Name))
+		}
 	case "Ref":
 		if !n.Arg.IsScalar() && !(extended && n.Arg.Kind == Func) {
 			v.report.add(n.Pos, "Template error: every Ref object must have a single String value.")
 		}
-	case "Fn::GetAtt":
-		v.getAttShape(n, extended)
 	case "Fn::Sub":
 		v.subShape(n)
 	case "Fn::FindInMap":
@@ -68,21 +78,19 @@ func (v *validator) shape(n *Node, extended bool) {
 			v.report.add(n.Pos, "Template error: %s needs Transform: %s", n.Name, LanguageExtensions)
 		}
 	case "Fn::GetStackOutput":
-		v.report.add(n.Pos, "Template error: Fn::GetStackOutput is not supported")
+		if n.Arg.Get("StackName") == nil || n.Arg.Get("OutputName") == nil {
+			v.report.add(n.Pos, "%s", misuse(n.Name))
+		}
 	case "Fn::ImportValue":
 		v.importShape(n)
 	}
 }
 
-func (v *validator) getAttShape(n *Node, extended bool) {
-	if _, _, ok := getAttParts(n.Arg); ok || extended && n.Arg.Kind == List && len(n.Arg.Items) >= 2 {
-		return
-	}
-	v.report.add(n.Pos, "Template error: every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute")
-}
-
 func (v *validator) subShape(n *Node) {
 	text, vars, ok := subArguments(n)
+	if n.Arg.Is("Fn::Transform") {
+		return
+	}
 	if !ok {
 		v.report.add(n.Pos, subUsage)
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -35,7 +36,7 @@ func readYAML(name string, src []byte, report *faults) *Node {
 			report.add(Pos{name, 1, 1}, "Template format error: The template is empty")
 			return nil
 		}
-		yamlSyntax(name, err, report)
+		yamlSyntax(name, src, err, report)
 		return nil
 	}
 	root := convertYAML(name, &document, report)
@@ -43,20 +44,17 @@ func readYAML(name string, src []byte, report *faults) *Node {
 	if err := decoder.Decode(&second); err == nil {
 		report.add(Pos{name, second.Line, max(second.Column, 1)}, "Template format error: a template is one YAML document, this is a second one")
 	} else if !errors.Is(err, io.EOF) {
-		yamlSyntax(name, err, report)
+		yamlSyntax(name, src, err, report)
 	}
 	return root
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-func yamlSyntax(name string, err error, report *faults) {
-	text, line := err.Error(), 1
-	if match := yamlLine.FindStringSubmatch(text); match != nil {
-		if match[1] != "" {
-			line, _ = strconv.Atoi(match[1])
-		}
-		text = text[len(match[0]):]
+func yamlSyntax(name string, src []byte, err error, report *faults) {
+	line, text := yamlProblem(err)
+	if strings.Contains(text, "did not find expected") {
+		line = max(line, firstBadLine(src, text))
 	}
 	column := 1
 	if line >= 1 && line <= len(report.lines) {
@@ -64,6 +62,39 @@ func yamlSyntax(name string, err error, report *faults) {
 		column = len(source) - len(strings.TrimLeft(source, " \t")) + 1
 	}
 	report.add(Pos{name, line, column}, "Template format error: YAML not well-formed. (line %d, column %d): %s", line, column, text)
+}
+
+// yamlProblem takes an error of the YAML library apart.
+func yamlProblem(err error) (line int, text string) {
+	text, line = err.Error(), 1
+	if match := yamlLine.FindStringSubmatch(text); match != nil {
+		if match[1] != "" {
+			line, _ = strconv.Atoi(match[1])
+		}
+		text = text[len(match[0]):]
+	}
+	return line, text
+}
+
+// firstBadLine finds where a block goes wrong: the library names the line on
+// which the block began. The source up to the line before has not this fault.
+func firstBadLine(src []byte, text string) int {
+	ends := []int{}
+	for i, c := range src {
+		if c == '\n' {
+			ends = append(ends, i+1)
+		}
+	}
+	ends = append(ends, len(src))
+	line := sort.Search(len(ends), func(i int) bool {
+		err := yaml.Unmarshal(src[:ends[i]], new(yaml.Node))
+		if err == nil {
+			return false
+		}
+		_, found := yamlProblem(err)
+		return found == text
+	})
+	return min(line+1, len(ends))
 }
 
 func convertYAML(name string, n *yaml.Node, report *faults) *Node {
