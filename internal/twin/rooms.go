@@ -1,6 +1,7 @@
 package twin
 
 import (
+	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/service/ssm"
 	"slipway.dev/internal/twin/store"
@@ -9,6 +10,7 @@ import (
 // tables are those of every service.
 func tables() []store.Schema {
 	return concat(
+		network.Tables,
 		ssm.Tables,
 	)
 }

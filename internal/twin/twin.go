@@ -15,6 +15,7 @@ import (
 
 	"slipway.dev/internal/twin/clock"
 	"slipway.dev/internal/twin/gateway"
+	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/resource"
 	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/store"
@@ -39,6 +40,7 @@ type Twin struct {
 	gateway   *gateway.Gateway
 	rooms     []room.Room
 	resources map[string]resource.Type
+	network   *network.Network
 	listener  net.Listener
 	server    *http.Server
 	audit     *audit
@@ -78,8 +80,12 @@ func (t *Twin) open() (err error) {
 	t.audit = newAudit(t.store)
 	keys := &credentials{root: t.root}
 	t.gateway = gateway.New(gateway.Options{Credentials: keys, Auditor: t.audit, Log: t.options.Log, Now: c.Now})
+	front := t.handler()
+	t.network = network.New(network.Options{
+		Store: t.store, Engine: t.options.Engine, Log: t.options.Log, Front: front, Port: t.listener.Addr().(*net.TCPAddr).Port,
+	})
 	house := room.House{
-		Store: t.store, Invoker: t.gateway, Clock: c, Log: t.options.Log, Dir: t.options.Dir, Engine: t.options.Engine,
+		Store: t.store, Invoker: t.gateway, Clock: c, Log: t.options.Log, Dir: t.options.Dir, Engine: t.options.Engine, Network: t.network,
 		Endpoint: "http://" + t.listener.Addr().String(), Changed: room.NewBroadcast(),
 	}
 	t.rooms = rooms(house)
@@ -97,7 +103,7 @@ func (t *Twin) open() (err error) {
 			r.Use(t.resources)
 		}
 	}
-	t.server = &http.Server{Handler: t.handler(), ReadHeaderTimeout: 30 * time.Second, Protocols: protocols()}
+	t.server = &http.Server{Handler: front, ReadHeaderTimeout: 30 * time.Second, Protocols: protocols()}
 	return nil
 }
 
@@ -151,6 +157,7 @@ func (t *Twin) Run(ctx context.Context) error {
 		})
 	}
 	loops.Go(func() { t.audit.run(ctx) })
+	loops.Go(func() { t.network.Run(ctx) })
 	loops.Go(func() {
 		if err := t.server.Serve(t.listener); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("serve: %w", err))

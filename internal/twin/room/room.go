@@ -11,6 +11,7 @@ import (
 	"slipway.dev/internal/engine"
 	"slipway.dev/internal/twin/clock"
 	"slipway.dev/internal/twin/gateway"
+	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/operation"
 	"slipway.dev/internal/twin/resource"
 	"slipway.dev/internal/twin/store"
@@ -25,6 +26,7 @@ type House struct {
 	Dir      string // the twin's state directory, for what does not belong in SQLite: objects, image layers
 	Endpoint string // base URL of the twin, "http://127.0.0.1:4566"
 	Engine   EngineSource
+	Network  *network.Network // the containers' network
 	Changed  *Broadcast // told after every change of state that somebody may be waiting for
 }
 
