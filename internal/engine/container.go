@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,12 +32,7 @@ func (e *Engine) Stop(ctx context.Context, id string, timeout time.Duration) err
 // Kill sends a signal, "SIGKILL" when it is empty. A container that does not run is ErrConflict.
 func (e *Engine) Kill(ctx context.Context, id, signal string) error {
 	_, err := e.api.ContainerKill(ctx, id, client.ContainerKillOptions{Signal: signal})
-	err = failure("kill container", id, err)
-	var refused *Error
-	if errors.As(err, &refused) && strings.Contains(refused.Text, "is not running") {
-		refused.Kind = ErrConflict // 20.10 answers 409, others 500
-	}
-	return err
+	return failure("kill container", id, err)
 }
 
 // Remove removes a container and its anonymous volumes; a running one only with force. One that is gone, or going, is
@@ -91,7 +87,7 @@ func (e *Engine) List(ctx context.Context, labels map[string]string) ([]Summary,
 	for _, item := range result.Items {
 		list = append(list, Summary{
 			ID: item.ID, Name: firstName(item.Names), Image: item.Image, ImageID: item.ImageID,
-			Status: Status(item.State), Labels: item.Labels, CreatedAt: time.Unix(item.Created, 0).UTC(),
+			Status: statusOf(item.State), Labels: item.Labels, CreatedAt: time.Unix(item.Created, 0).UTC(),
 		})
 	}
 	return list, nil
@@ -123,7 +119,7 @@ func stateOf(from container.InspectResponse) (State, error) {
 	}
 	state := State{
 		ID: from.ID, Name: strings.TrimPrefix(from.Name, "/"), Image: from.Config.Image, ImageID: from.Image,
-		Status: Status(from.State.Status), ExitCode: from.State.ExitCode, OOMKilled: from.State.OOMKilled,
+		Status: statusOf(from.State.Status), ExitCode: from.State.ExitCode, OOMKilled: from.State.OOMKilled,
 		Error: shorten(from.State.Error), Pid: from.State.Pid,
 		Health: healthOf(from.State.Health), Labels: from.Config.Labels, TTY: from.Config.Tty,
 	}
@@ -145,6 +141,19 @@ func stateOf(from container.InspectResponse) (State, error) {
 		state.Ports = publishedPorts(settings.Ports)
 	}
 	return state, nil
+}
+
+// statusOf spells a status as Docker does; Podman has a few more, of its steps in between.
+func statusOf(state container.ContainerState) Status {
+	switch state {
+	case "configured", "initialized":
+		return StatusCreated
+	case "stopping":
+		return StatusRunning
+	case "stopped":
+		return StatusExited
+	}
+	return Status(state)
 }
 
 // parseTime reads an engine's timestamp; "not yet" is spelt as year 1 by Docker, and as an empty text by some.
@@ -205,7 +214,8 @@ func (e *Engine) Stats(ctx context.Context, id string) (Usage, error) {
 	}
 	defer result.Body.Close()
 	var stats container.StatsResponse
-	if err := json.NewDecoder(result.Body).Decode(&stats); err != nil {
+	// Of a container that does not run Docker answers zeros, and Podman nothing.
+	if err := json.NewDecoder(result.Body).Decode(&stats); err != nil && !errors.Is(err, io.EOF) {
 		return Usage{}, failure("read the usage of container", id, err)
 	}
 	if stats.Read.IsZero() || stats.CPUStats.CPUUsage.TotalUsage == 0 && stats.MemoryStats.Usage == 0 {

@@ -82,7 +82,7 @@ func kindOf(err error) error {
 		return ErrDenied
 	case cerrdefs.IsNotFound(err):
 		return ErrNotFound
-	case cerrdefs.IsConflict(err), cerrdefs.IsAlreadyExists(err):
+	case cerrdefs.IsConflict(err), cerrdefs.IsAlreadyExists(err), containsAny(text, wrongState):
 		return ErrConflict
 	}
 	return nil
@@ -98,6 +98,7 @@ var (
 		"image not known", "unable to find image", "not found: manifest", "repository name not known",
 		"does not exist locally",
 	}
+	wrongState     = []string{"is not running", "container state improper"}
 	registryDenied = []string{
 		"unauthorized", "no basic auth credentials", "authentication required", "denied: ", "requested access to the resource is denied",
 	}

@@ -21,19 +21,21 @@ func TestFailureFindsTheKind(t *testing.T) {
 		err  error
 		kind error
 	}{
-		"taken, Docker":      {errors.New("driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:80 failed: port is already allocated"), ErrPortTaken},
-		"taken, by another":  {errors.New("listen tcp4 127.0.0.1:80: bind: address already in use"), ErrPortTaken},
-		"taken, Podman":      {errors.New("rootlessport listen tcp 127.0.0.1:80: bind: address already in use"), ErrPortTaken},
-		"image, Docker":      {fmt.Errorf("no such image: x: %w", cerrdefs.ErrNotFound), ErrImageNotFound},
-		"image, Podman":      {fmt.Errorf("x: image not known: %w", cerrdefs.ErrNotFound), ErrImageNotFound},
-		"image, registry":    {errors.New("manifest for x:1 not found: manifest unknown: manifest unknown"), ErrImageNotFound},
-		"image, private":     {errors.New("pull access denied for x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"), ErrImageNotFound},
-		"denied":             {errors.New("no basic auth credentials"), ErrDenied},
-		"container":          {fmt.Errorf("no such container: x: %w", cerrdefs.ErrNotFound), ErrNotFound},
-		"conflict":           {fmt.Errorf("in use: %w", cerrdefs.ErrConflict), ErrConflict},
-		"refused connection": {fmt.Errorf("dial: %w", syscall.ECONNREFUSED), ErrEngineGone},
-		"broken answer":      {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), ErrEngineGone},
-		"other":              {errors.New("invalid mount config"), nil},
+		"taken, Docker":       {errors.New("driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:80 failed: port is already allocated"), ErrPortTaken},
+		"taken, by another":   {errors.New("listen tcp4 127.0.0.1:80: bind: address already in use"), ErrPortTaken},
+		"taken, Podman":       {errors.New("rootlessport listen tcp 127.0.0.1:80: bind: address already in use"), ErrPortTaken},
+		"image, Docker":       {fmt.Errorf("no such image: x: %w", cerrdefs.ErrNotFound), ErrImageNotFound},
+		"image, Podman":       {fmt.Errorf("x: image not known: %w", cerrdefs.ErrNotFound), ErrImageNotFound},
+		"image, registry":     {errors.New("manifest for x:1 not found: manifest unknown: manifest unknown"), ErrImageNotFound},
+		"image, private":      {errors.New("pull access denied for x, repository does not exist or may require 'docker login': denied: requested access to the resource is denied"), ErrImageNotFound},
+		"denied":              {errors.New("no basic auth credentials"), ErrDenied},
+		"container":           {fmt.Errorf("no such container: x: %w", cerrdefs.ErrNotFound), ErrNotFound},
+		"conflict":            {fmt.Errorf("in use: %w", cerrdefs.ErrConflict), ErrConflict},
+		"not running":         {errors.New("container 1 is not running"), ErrConflict},
+		"not running, Podman": {errors.New("can only kill running containers: container state improper"), ErrConflict},
+		"refused connection":  {fmt.Errorf("dial: %w", syscall.ECONNREFUSED), ErrEngineGone},
+		"broken answer":       {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), ErrEngineGone},
+		"other":               {errors.New("invalid mount config"), nil},
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()

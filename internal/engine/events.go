@@ -15,7 +15,7 @@ import (
 // the channel. When the engine goes away the stream is taken up again by itself; the first event after that is
 // EventReconnected. A consumer that does not read holds up its own stream only.
 func (e *Engine) Events(ctx context.Context, labels map[string]string) (<-chan Event, error) {
-	subscription := subscription{engine: e, filters: labelFilters(labels).Add("type", "container"), out: make(chan Event)}
+	subscription := subscription{engine: e, labels: labels, filters: labelFilters(labels).Add("type", "container"), out: make(chan Event)}
 	// From this moment on, not from that of the subscription: what happens while the request travels is replayed.
 	subscription.since = time.Now()
 	stream, err := subscription.open(ctx)
@@ -29,6 +29,7 @@ func (e *Engine) Events(ctx context.Context, labels map[string]string) (<-chan E
 // subscription is one consumer's stream of events.
 type subscription struct {
 	engine  *Engine
+	labels  map[string]string
 	filters client.Filters
 	since   time.Time
 	out     chan Event
@@ -72,7 +73,7 @@ func (s *subscription) forward(ctx context.Context, stream eventStream) {
 		select {
 		case message := <-stream.Messages:
 			s.since = time.Unix(0, message.TimeNano+1)
-			if event, ok := eventOf(message); ok && !s.send(ctx, event) {
+			if event, ok := eventOf(message); ok && s.wants(event) && !s.send(ctx, event) {
 				return
 			}
 		case <-stream.Err:
@@ -81,6 +82,16 @@ func (s *subscription) forward(ctx context.Context, stream eventStream) {
 			return
 		}
 	}
+}
+
+// wants looks at the labels again: Podman's filter is content with any of them.
+func (s *subscription) wants(event Event) bool {
+	for name, value := range s.labels {
+		if event.Labels[name] != value {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *subscription) send(ctx context.Context, event Event) bool {

@@ -18,7 +18,7 @@ import (
 // exits or ctx ends. An error is the last thing yielded; the end of ctx is one. Keep LogLine.After of the last line
 // taken: Logs from there, in this process or the next, goes on without losing or doubling a line.
 //
-// A line longer than 1 MiB comes in pieces, and so does one that the other stream writes into.
+// A line longer than 1 MiB (8 KiB with Podman) comes in pieces, and so does one that the other stream writes into.
 func (e *Engine) Logs(ctx context.Context, id string, after LogPosition, follow bool) iter.Seq2[LogLine, error] {
 	return func(yield func(LogLine, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)

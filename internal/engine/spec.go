@@ -74,7 +74,7 @@ type Ulimit struct {
 }
 
 // HealthCheck runs a command in the container. Command starts with "CMD", "CMD-SHELL" or, to switch off the image's,
-// is the one word "NONE".
+// is the one word "NONE". Podman runs health checks by systemd's timers: without systemd they stay HealthStarting.
 type HealthCheck struct {
 	Command     []string
 	Interval    time.Duration
