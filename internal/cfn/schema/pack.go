@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -103,9 +104,9 @@ func openPack(data []byte) (*pack, error) {
 func (p *pack) readIndex(index string) error {
 	offset := 0
 	for line := range strings.Lines(index) {
-		var name string
-		var length int
-		if _, err := fmt.Sscan(line, &name, &length); err != nil || length < 0 || offset+length > len(p.blobs) {
+		name, number, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		length, err := strconv.Atoi(number)
+		if err != nil || length < 0 || offset+length > len(p.blobs) {
 			return errPacked
 		}
 		p.names = append(p.names, name)
