@@ -1,8 +1,11 @@
 package blueprint
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
+
+	"go.yaml.in/yaml/v3"
 
 	"slipway.dev/internal/manifest"
 )
@@ -24,12 +27,24 @@ func (r *renderer) cluster() draft {
 	}
 	if r.provider == manifest.ProviderECS {
 		d.asset = "environment-ecs"
+		d.check = r.checkHosts
 		d.parameters = append(d.parameters, r.hostParameters()...)
 		d.dependsOn = append(d.dependsOn,
 			r.name(KindIAMEnvironment, r.environment.Name),
 			r.name(KindLoadBalancer, r.environment.Name))
 	}
 	return d
+}
+
+// checkHosts refuses a cluster that begins empty: CloudFormation waits for its
+// first host to report that it is up.
+func (r *renderer) checkHosts(root *yaml.Node, s *Stack) []error {
+	first := cmp.Or(effective(root, s, "DesiredCapacity"), effective(root, s, "MinSize"))
+	if first != "0" {
+		return nil
+	}
+	return []error{faultAt(r.environment.Pos, "set cluster.desiredCapacity to 1 or more",
+		"the cluster of %s would begin without a host", r.environment.Name)}
 }
 
 // hostParameters describe the EC2 instances of a cluster.

@@ -25,6 +25,9 @@ func TestLanguage(t *testing.T) {
 			if err := parsed.Validate(); err != nil {
 				t.Error(err)
 			}
+			if err := parsed.ValidateTypes(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

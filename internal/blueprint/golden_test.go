@@ -78,6 +78,18 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenBucket renders the one stack no environment has.
+func TestGoldenBucket(t *testing.T) {
+	t.Parallel()
+	bucket, err := blueprint.Bucket(load(t, "hello"), "codepipeline", goldenFacts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, wanted := filepath.Join("testdata", "golden", "bucket", "all"), map[string]bool{}
+	compareFile(t, filepath.Join(folder, "stacks.txt"), describe([]blueprint.Stack{bucket}), wanted)
+	compareFile(t, filepath.Join(folder, bucket.Name+".yml"), bucket.Template, wanted)
+}
+
 // describe shows all of the stacks but their templates.
 func describe(stacks []blueprint.Stack) []byte {
 	var b bytes.Buffer

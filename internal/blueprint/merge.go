@@ -42,7 +42,8 @@ type merger struct {
 	faults []error
 }
 
-// merge changes the template tree in place.
+// merge changes the template tree in place. The override is left as it is; it
+// has no aliases, which the loader of the manifest resolves.
 func (m *merger) merge(template, override *yaml.Node) {
 	if override.Kind != yaml.MappingNode {
 		m.fail(override, "", "", "an override is a mapping of template sections")
@@ -220,7 +221,8 @@ func (m *merger) resolve(s *yaml.Node, path string) *yaml.Node {
 		}
 		return m.resolve(value, path)
 	}
-	c := *copyTree(&yaml.Node{Kind: s.Kind, Style: s.Style, Tag: s.Tag, Value: s.Value, HeadComment: s.HeadComment, LineComment: s.LineComment, FootComment: s.FootComment})
+	c := *s
+	c.Content = nil
 	switch s.Kind {
 	case yaml.MappingNode:
 		m.mergeKeys(&c, s, path)

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// longestStackName is CloudFormation's limit.
-const longestStackName = 128
-
 // StackName is <namespace>-<kind>-<parts…>, the scheme of mu.
 func StackName(namespace string, kind Kind, parts ...string) string {
 	return strings.Join(append([]string{namespace, string(kind)}, parts...), "-")

@@ -65,22 +65,15 @@ func (r *renderer) target(target manifest.VPCTarget) draft {
 
 // networkStack is the stack whose exports hold the environment's network.
 func (r *renderer) networkStack() string {
-	return networkStack(r.manifest, r.environment.Name, r.environment.VPCTarget, len(r.manifest.Environments))
-}
-
-// networkStack follows environments that share a network to the one that has
-// it, as far as this file knows; hops ends a circle of environments.
-func networkStack(m *manifest.Manifest, env string, target manifest.VPCTarget, hops int) string {
+	target := r.environment.VPCTarget
 	switch {
-	case target.Environment == "" && target.VPCID != "":
-		return StackName(m.Namespace, KindTarget, env)
-	case target.Environment == "":
-		return StackName(m.Namespace, KindVPC, env)
+	case target.Environment != "":
+		return StackName(target.Namespace, KindVPC, target.Environment)
+	case target.VPCID != "":
+		return r.name(KindTarget, r.environment.Name)
+	default:
+		return r.name(KindVPC, r.environment.Name)
 	}
-	if owner, err := m.FindEnvironment(target.Environment); err == nil && target.Namespace == m.Namespace && hops > 0 {
-		return networkStack(m, owner.Name, owner.VPCTarget, hops-1)
-	}
-	return StackName(target.Namespace, KindVPC, target.Environment)
 }
 
 func (r *renderer) loadBalancer() draft {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -92,13 +93,12 @@ func newRenderer(m *manifest.Manifest, env string, facts Facts) (*renderer, erro
 	if err != nil {
 		return nil, err
 	}
-	return &renderer{
-		manifest:    m,
-		environment: environment,
-		service:     m.Service,
-		facts:       facts,
-		provider:    cmp.Or(facts.Provider, environment.Provider),
-	}, nil
+	provider := cmp.Or(facts.Provider, environment.Provider)
+	if provider != manifest.ProviderECS && provider != manifest.ProviderFargate {
+		return nil, faultAt(environment.Pos, "",
+			"the environment %s runs on the provider %s, which is not supported yet", environment.Name, provider)
+	}
+	return &renderer{manifest: m, environment: environment, service: m.Service, facts: facts, provider: provider}, nil
 }
 
 // draft is a stack before overrides.
@@ -191,8 +191,7 @@ func (r *renderer) finish(d draft, overrides *overrides) (Stack, []error) {
 	if d.fill != nil {
 		d.fill(root)
 	}
-	faults := checkName(r.manifest, s.Name)
-	faults = append(faults, overrides.apply(root, &s)...)
+	faults := overrides.apply(root, &s)
 	if len(faults) == 0 {
 		faults = d.settle(root, &s)
 	}
@@ -233,14 +232,6 @@ func (s *Stack) write(root *yaml.Node, policy bool) (err error) {
 	return nil
 }
 
-func checkName(m *manifest.Manifest, name string) []error {
-	if len(name) <= longestStackName {
-		return nil
-	}
-	return []error{faultAt(manifest.Position{File: m.Path}, "shorten the namespace or the names of service and environment",
-		"the stack name %s has %d characters; CloudFormation allows %d", name, len(name), longestStackName)}
-}
-
 // withoutDefaults leaves out the parameters that say what the template says
 // anyway, so that an override of a default counts.
 func withoutDefaults(root *yaml.Node, parameters []Parameter) []Parameter {
@@ -272,28 +263,21 @@ func capabilities(root *yaml.Node) []string {
 	var needed []string
 	resources := at(root, "Resources")
 	for _, id := range keys(resources) {
-		if kind := at(resources, id, "Type"); kind != nil && isIAM(kind.Value) {
+		if kind := at(resources, id, "Type"); kind != nil && strings.HasPrefix(kind.Value, "AWS::IAM::") {
 			needed = append(needed, "CAPABILITY_NAMED_IAM")
 			break
 		}
 	}
-	if at(root, "Transform") != nil || contains(root, func(name string) bool { return name == "Fn::Transform" }) {
+	if at(root, "Transform") != nil || usesMacro(root) {
 		needed = append(needed, "CAPABILITY_AUTO_EXPAND")
 	}
 	return needed
 }
 
-func isIAM(resourceType string) bool {
-	const prefix = "AWS::IAM::"
-	return len(resourceType) > len(prefix) && resourceType[:len(prefix)] == prefix
-}
-
-// contains reports whether the tree calls a function whose name fits.
-func contains(n *yaml.Node, fits func(function string) bool) bool {
-	if name, ok := call(n); ok && fits(name) {
-		return true
-	}
-	return slices.ContainsFunc(n.Content, func(child *yaml.Node) bool { return contains(child, fits) })
+// usesMacro reports whether the tree calls Fn::Transform, alone or among the
+// keys of a mapping.
+func usesMacro(n *yaml.Node) bool {
+	return n.Tag == "!Transform" || find(n, "Fn::Transform") >= 0 || slices.ContainsFunc(n.Content, usesMacro)
 }
 
 func param(key, value string) Parameter { return Parameter{Key: key, Value: value} }

@@ -2,6 +2,9 @@ package blueprint
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -61,6 +64,22 @@ func text(value string) *yaml.Node {
 	return n
 }
 
+// plainWord is a text that is a string in every version of YAML without
+// quotes, unless it is one of the words of yaml11Words.
+var plainWord = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./-]*$`)
+
+// yaml11Words mean true, false or null to CloudFormation, which reads YAML 1.1.
+var yaml11Words = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+
+// quoted is a text of the user's that stays a string whatever it says.
+func quoted(value string) *yaml.Node {
+	n := text(value)
+	if !plainWord.MatchString(value) || slices.Contains(yaml11Words, strings.ToLower(value)) {
+		n.Style = yaml.DoubleQuotedStyle
+	}
+	return n
+}
+
 func mapping(content ...*yaml.Node) *yaml.Node {
 	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: content}
 }
@@ -76,14 +95,8 @@ func tagged(tag string, n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// copyTree is a copy that shares nothing; aliases become what they stand for.
+// copyTree is a copy that shares nothing.
 func copyTree(n *yaml.Node) *yaml.Node {
-	if n == nil {
-		return nil
-	}
-	if n.Kind == yaml.AliasNode {
-		return copyTree(n.Alias)
-	}
 	c := *n
 	c.Anchor = ""
 	c.Content = make([]*yaml.Node, len(n.Content))

@@ -35,7 +35,7 @@ func (v *variables) fill(root *yaml.Node) {
 	environment := at(containers.Content[0], "Environment")
 	for _, one := range v.list {
 		environment.Content = append(environment.Content,
-			mapping(text("Name"), text(one.name), text("Value"), one.node()))
+			mapping(text("Name"), quoted(one.name), text("Value"), one.node()))
 	}
 }
 
@@ -65,7 +65,7 @@ var imported = []string{
 func (v variable) node() *yaml.Node {
 	names := references(v.value)
 	if names == nil {
-		return text(strings.ReplaceAll(v.value, "${!", "${"))
+		return quoted(strings.ReplaceAll(v.value, "${!", "${"))
 	}
 	var imports []*yaml.Node
 	for _, name := range names {
