@@ -12,12 +12,16 @@ import (
 // ownServer is how an Application Load Balancer names itself in the answers it gives itself.
 const ownServer = "awselb/2.0"
 
+// refusalPatience is how long a client has to take the answer to a request that could not be read.
+const refusalPatience = 5 * time.Second
+
 // refuse answers a request that cannot be read, after which the connection is of no use.
 func (c *conn) refuse(why *refusal) {
 	if c.work == nil {
 		c.work = workspaces.Get().(*workspace)
 		defer c.release()
 	}
+	c.nc.SetWriteDeadline(time.Now().Add(refusalPatience)) // the deadline may be what was missed
 	c.server.listener.balancer.counts.refused(why.status)
 	c.head = requestHead{close: true, minor: 1, fields: c.head.fields[:0]}
 	c.answerOwn(why.status, "text/html", errorPage(why.status), "")
@@ -87,7 +91,7 @@ func (c *conn) answerOwn(status int, contentType, page, location string) bool {
 	}
 	out = c.appendConnection(append(out, "\r\n"...))
 	out = append(out, "\r\n"...)
-	if !c.head.isHead() && status != 204 && status != 304 {
+	if !c.head.isHead && status != 204 && status != 304 {
 		out = append(out, page...)
 	}
 	c.work.out = out

@@ -32,6 +32,8 @@ type conn struct {
 	peer     string // the client's address
 	port     string // and its port
 	state    atomic.Int32
+	using    atomic.Pointer[upstream] // in use for the current request
+	killed   atomic.Bool
 	sent     int64
 	served   bool // at least one request
 }
@@ -73,6 +75,15 @@ func (c *conn) retire() {
 		c.socket.SetReadDeadline(time.Unix(1, 0))
 	} else if c.state.Load() == connTunnel {
 		c.socket.Close()
+	}
+}
+
+// kill ends the connection at once, whatever it waits for.
+func (c *conn) kill() {
+	c.killed.Store(true)
+	c.socket.Close()
+	if u := c.using.Load(); u != nil {
+		u.Conn.Close()
 	}
 }
 

@@ -74,6 +74,10 @@ func (x *exchange) send() (int, error) {
 		if err != nil {
 			return 0, err
 		}
+		if x.using.Store(x.up); x.killed.Load() {
+			x.up.discard()
+			return 0, net.ErrClosed
+		}
 		end, err := x.attempt(reused)
 		if err == nil {
 			return end, nil
@@ -102,7 +106,7 @@ func (x *exchange) connect(fresh bool) (reused bool, err error) {
 		}
 		u.discard()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
+	ctx, cancel := context.WithTimeout(x.server.listener.plane.ctx, connectTimeout)
 	defer cancel()
 	if x.up, err = x.target.pool.open(ctx); err != nil {
 		x.target.group.counts.connectionErrors.Add(1)
@@ -135,7 +139,9 @@ func (x *exchange) readHead() (end int, err error) {
 			return 0, err
 		}
 		if x.answer.status >= 200 || x.answer.status == 101 {
-			x.target.group.counts.answered(x.answer.status, time.Since(x.began))
+			now := time.Now()
+			x.touch(now)
+			x.target.group.counts.answered(x.answer.status, now.Sub(x.began))
 			return end, nil
 		}
 		x.replayable = false
@@ -198,6 +204,7 @@ func (x *exchange) fail(err error) bool {
 		status = 504
 	}
 	x.server.listener.balancer.counts.own(status)
+	x.touch(time.Now())
 	if !x.answerOwn(status, "text/html", errorPage(status), "") {
 		return false
 	}
@@ -217,7 +224,7 @@ func (x *exchange) relay(end int) bool {
 	if x.answer.status == 101 {
 		return x.upgrade(end)
 	}
-	b := x.answer.body(x.head.isHead())
+	b := x.answer.body(x.head.isHead)
 	dechunk := b.kind == bodyChunked && x.head.minor == 0
 	x.head.close = x.head.close || x.server.closing.Load() || b.kind == bodyUntilClose || dechunk ||
 		x.pump != nil && x.head.expect && x.pump.untouched()

@@ -136,7 +136,7 @@ func (s *server) shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		s.each(func(c *conn) { c.socket.Close() })
+		s.each((*conn).kill)
 		<-done
 		return ctx.Err()
 	}

@@ -160,6 +160,7 @@ func (p *Plane) Close(ctx context.Context) error {
 	}
 	p.closed = true
 	p.hosts.Store(&hostTable{})
+	defer context.AfterFunc(ctx, p.cancel)()
 	var servers sync.WaitGroup
 	var failure atomic.Pointer[error]
 	end := func(shutdown func(context.Context) error) {

@@ -38,6 +38,7 @@ type requestHead struct {
 	minor       byte   // HTTP/1.minor
 	fields      []field
 
+	isHead        bool  // the method is HEAD
 	length        int64 // of the body; 0 without one
 	hasLength     bool
 	chunked       bool
@@ -90,7 +91,7 @@ func (h *requestHead) parseLine(line []byte) error {
 	if version[5] != '1' || version[7] != '0' && version[7] != '1' {
 		return errVersion
 	}
-	h.method, h.minor = method, version[7]-'0'
+	h.method, h.minor, h.isHead = method, version[7]-'0', string(method) == "HEAD"
 	if string(method) == "TRACE" {
 		return errTrace
 	}
@@ -221,8 +222,6 @@ func (h *requestHead) idempotent() bool {
 	}
 	return false
 }
-
-func (h *requestHead) isHead() bool { return string(h.method) == "HEAD" }
 
 func (h *requestHead) body() body {
 	switch {

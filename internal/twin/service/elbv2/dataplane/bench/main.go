@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -18,12 +19,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime/pprof"
 	"strconv"
 	"strings"
 	"time"
-
-	"slipway.dev/internal/twin/service/elbv2/dataplane"
 )
 
 // goals are the least ratios of our throughput to another's.
@@ -46,11 +44,15 @@ func main() {
 	flag.BoolVar(&o.check, "check", false, "fail when a target is missed")
 	// The data plane is measured as a process of its own, as the others are.
 	serve := flag.String("serve", "", "serve as the data plane for this backend address, and nothing else")
+	target := flag.String("backend", "", "serve as the backend on this address, and nothing else")
 	flag.Parse()
 	var err error
-	if *serve != "" {
+	switch {
+	case *target != "":
+		err = serveBackend(*target)
+	case *serve != "":
 		err = serveDataPlane(*serve, o.profile)
-	} else {
+	default:
 		err = compare(o)
 	}
 	if err != nil {
@@ -71,18 +73,18 @@ func compare(o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	backend, stop, err := startBackend(dir)
+	backend, stop, err := startBackend()
 	if err != nil {
 		return err
 	}
 	defer stop()
-	results := map[string]float64{}
+	results := map[string]result{}
 	for range o.rounds {
 		for _, c := range contenders(o) {
 			if o.only != "" && o.only != c.name {
 				continue
 			}
-			rate, err := measure(c, filepath.Join(dir, c.name), backend, o)
+			found, err := measure(c, filepath.Join(dir, c.name), backend, o)
 			if errors.Is(err, exec.ErrNotFound) {
 				fmt.Printf("%-8s not installed\n", c.name)
 				continue
@@ -90,23 +92,25 @@ func compare(o options) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
-			results[c.name] = max(results[c.name], rate)
+			if found.rate > results[c.name].rate {
+				results[c.name] = found
+			}
 		}
 	}
 	return report(results, o)
 }
 
-func report(results map[string]float64, o options) error {
-	own, missed := results["slipway"], false
+func report(results map[string]result, o options) error {
+	own, missed := results["slipway"].rate, false
 	for _, name := range []string{"slipway", "nginx", "haproxy", "caddy"} {
-		rate := results[name]
-		if rate == 0 {
+		found, ok := results[name]
+		if !ok {
 			continue
 		}
-		fmt.Printf("%-8s %8.0f requests/s", name, rate)
+		fmt.Printf("%-8s %8.0f requests/s %6.1f µs of processor time each", name, found.rate, float64(found.cpu)/1000)
 		if goal := goals[name]; goal > 0 && own > 0 {
-			fmt.Printf("   slipway/%s = %.2f (wanted: %.2f)", name, own/rate, goal)
-			missed = missed || own/rate < goal
+			fmt.Printf("   slipway/%s = %.2f (wanted: %.2f)", name, own/found.rate, goal)
+			missed = missed || own/found.rate < goal
 		}
 		fmt.Println()
 	}
@@ -128,32 +132,29 @@ func contenders(o options) []contender {
 	}
 }
 
-// startBackend runs nginx with a 1 KiB file as the target: what is measured should be the proxies.
-func startBackend(dir string) (address string, stop func(), err error) {
+// startBackend runs this program as the target, in a process of its own.
+func startBackend() (address string, stop func(), err error) {
 	if address, err = freeAddress(); err != nil {
 		return "", nil, err
 	}
-	root := filepath.Join(dir, "backend")
-	if err := os.MkdirAll(root, 0o755); err != nil {
-		return "", nil, err
-	}
-	config := nginxHead(root) + `http { access_log off; keepalive_requests 100000000; keepalive_timeout 600; server { listen ` +
-		address + ` backlog=1024; location / { default_type text/plain; return 200 "` + strings.Repeat("x", 1024) + `"; } } }`
-	cmd, err := run("nginx", root, config)
+	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	return address, launch(cmd), wait(address)
+	end, err := launch(exec.Command(self, "-backend", address))
+	if err != nil {
+		return "", nil, err
+	}
+	return address, func() { end() }, wait(address)
 }
 
 func nginxHead(dir string) string {
-	return "daemon off; master_process off; pid " + dir + "/pid; error_log " + dir + "/error.log;\n" +
-		"worker_processes 1; events { worker_connections 4096; }\n"
+	return "daemon off; pid " + dir + "/pid; error_log " + dir + "/error.log;\n" +
+		"worker_processes auto; events { worker_connections 4096; }\n"
 }
 
 func nginx(dir, address, backend string) (*exec.Cmd, error) {
-	config := strings.Replace(nginxHead(dir), "master_process off; ", "", 1)
-	config = strings.Replace(config, "worker_processes 1", "worker_processes auto", 1) + `http { access_log off;
+	config := nginxHead(dir) + `http { access_log off;
 		keepalive_requests 100000000;
 		upstream b { server ` + backend + `; keepalive 128; keepalive_requests 100000000; }
 		server { listen ` + address + ` backlog=1024; location / { proxy_pass http://b; proxy_http_version 1.1;
@@ -209,16 +210,17 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), nil
 }
 
-// launch starts a program and returns how to end it.
-func launch(cmd *exec.Cmd) (stop func()) {
-	cmd.Stderr = os.Stderr
+// launch starts a program; ending it returns the processor time it took, children included.
+func launch(cmd *exec.Cmd) (end func() time.Duration, err error) {
+	cmd.Stderr = new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
-	return func() {
+	return func() time.Duration {
 		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	}
+		_ = cmd.Wait() // they end with the signal
+		return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}, nil
 }
 
 // wait waits until a server answers.
@@ -236,76 +238,71 @@ func wait(address string) error {
 	return fmt.Errorf("nothing answers on %s", address)
 }
 
-var rateLine = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+// result is what one measurement found.
+type result struct {
+	rate float64       // requests a second
+	cpu  time.Duration // a request
+}
 
-// measure runs one contender under wrk and returns requests a second.
-func measure(c contender, dir, backend string, o options) (float64, error) {
+var (
+	rateLine  = regexp.MustCompile(`Requests/sec:\s+([0-9.]+)`)
+	countLine = regexp.MustCompile(`([0-9]+) requests in`)
+)
+
+// measure runs one contender under wrk.
+func measure(c contender, dir, backend string, o options) (result, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return 0, err
+		return result{}, err
 	}
 	address, err := freeAddress()
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
 	cmd, err := c.command(dir, address, backend)
 	if err != nil {
-		return 0, err
+		return result{}, err
 	}
-	defer launch(cmd)()
-	if err := wait(address); err != nil {
-		return 0, err
+	end, err := launch(cmd)
+	if err != nil {
+		return result{}, err
 	}
+	var out string
+	if err = wait(address); err == nil {
+		out, err = wrk(address, o)
+	}
+	cpu := end()
+	if err != nil {
+		return result{}, fmt.Errorf("%w: %s", err, cmd.Stderr)
+	}
+	rate, err := strconv.ParseFloat(submatch(rateLine, out), 64)
+	if err != nil {
+		return result{}, fmt.Errorf("wrk said %s", out)
+	}
+	count, err := strconv.Atoi(submatch(countLine, out))
+	if err != nil || count == 0 {
+		return result{}, fmt.Errorf("wrk said %s", out)
+	}
+	return result{rate, cpu / time.Duration(count)}, nil
+}
+
+func submatch(pattern *regexp.Regexp, text string) string {
+	if found := pattern.FindStringSubmatch(text); found != nil {
+		return found[1]
+	}
+	return ""
+}
+
+// wrk is the client. A request that fails spoils the measurement.
+func wrk(address string, o options) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(o.seconds+20)*time.Second)
 	defer cancel()
 	args := []string{"-t1", "-c" + strconv.Itoa(o.connections), "-d" + strconv.Itoa(o.seconds) + "s", "--latency"}
 	out, err := exec.CommandContext(ctx, "wrk", append(args, "http://"+address+"/")...).CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("wrk: %w: %s", err, out)
+		return "", fmt.Errorf("wrk: %w: %s", err, out)
 	}
 	if strings.Contains(string(out), "Non-2xx") || strings.Contains(string(out), "Socket errors") {
-		return 0, fmt.Errorf("requests failed: %s", out)
+		return "", fmt.Errorf("requests failed: %s", out)
 	}
-	found := rateLine.FindSubmatch(out)
-	if found == nil {
-		return 0, fmt.Errorf("wrk said %s", out)
-	}
-	return strconv.ParseFloat(string(found[1]), 64)
-}
-
-// serveDataPlane is the contender slipway; addresses are "backend,own".
-func serveDataPlane(addresses, profile string) error {
-	backend, own, _ := strings.Cut(addresses, ",")
-	p := dataplane.New(dataplane.Options{})
-	err := p.Apply(dataplane.Config{
-		LoadBalancers: []dataplane.LoadBalancer{{ID: "lb", Listeners: []dataplane.Listener{{
-			ID: "listener", Port: 80, Protocol: "HTTP", Bind: own, Rules: []dataplane.Rule{
-				{Conditions: []dataplane.Condition{{Field: dataplane.FieldPath, Values: []string{"/api/*"}}}, Actions: forward()},
-				{Actions: forward()},
-			},
-		}}}},
-		TargetGroups: []dataplane.TargetGroup{{
-			ID: "group", Protocol: "HTTP", Targets: []dataplane.Target{{ID: backend, Port: 80, Address: backend}},
-		}},
-	})
-	if err != nil {
-		return err
-	}
-	if profile != "" {
-		file, err := os.Create(profile)
-		if err != nil {
-			return err
-		}
-		defer file.Close()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
-	}
-	return interrupted(p)
-}
-
-func forward() []dataplane.Action {
-	return []dataplane.Action{{Type: dataplane.ActionForward, Forward: dataplane.Forward{
-		TargetGroups: []dataplane.WeightedTargetGroup{{ID: "group", Weight: 1}},
-	}}}
+	return string(out), nil
 }
