@@ -8,24 +8,16 @@ import (
 	"testing"
 
 	"slipway.dev/internal/blueprint"
-	"slipway.dev/internal/cfn"
 )
 
 // TestLanguage has our own reading of CloudFormation judge every rendered
-// template.
+// stack.
 func TestLanguage(t *testing.T) {
 	t.Parallel()
-	for name, template := range rendered(t) {
+	for name, stack := range rendered(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			parsed, err := cfn.Parse(name, template)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := parsed.Validate(); err != nil {
-				t.Error(err)
-			}
-			if err := parsed.ValidateTypes(); err != nil {
+			if err := stack.Check(); err != nil {
 				t.Error(err)
 			}
 		})
@@ -46,9 +38,9 @@ func TestCfnLint(t *testing.T) {
 	folder := t.TempDir()
 	// W6001: stacks hand on what they import, as mu's stacks do.
 	args := []string{"--ignore-checks", "W6001", "--include-checks", "I", "--"}
-	for name, template := range rendered(t) {
+	for name, stack := range rendered(t) {
 		file := filepath.Join(folder, strings.ReplaceAll(name, "/", "_")+".yml")
-		if err := os.WriteFile(file, template, 0o600); err != nil {
+		if err := os.WriteFile(file, stack.Template, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		args = append(args, file)
@@ -58,11 +50,11 @@ func TestCfnLint(t *testing.T) {
 	}
 }
 
-// rendered are the templates of all manifests of testdata, by manifest,
-// environment and stack, and those no command of a manifest renders alone.
-func rendered(t *testing.T) map[string][]byte {
+// rendered are the stacks of all manifests of testdata, by manifest,
+// environment and name, and the one no environment has.
+func rendered(t *testing.T) map[string]*blueprint.Stack {
 	t.Helper()
-	all := map[string][]byte{}
+	all := map[string]*blueprint.Stack{}
 	for _, name := range manifests(t) {
 		m := load(t, name)
 		for _, env := range m.EnvironmentNames() {
@@ -70,8 +62,8 @@ func rendered(t *testing.T) map[string][]byte {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			for _, s := range stacks {
-				all[name+"/"+env+"/"+s.Name] = s.Template
+			for i := range stacks {
+				all[name+"/"+env+"/"+stacks[i].Name] = &stacks[i]
 			}
 		}
 	}
@@ -79,6 +71,6 @@ func rendered(t *testing.T) map[string][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all["hello/"+bucket.Name] = bucket.Template
+	all["hello/"+bucket.Name] = &bucket
 	return all
 }
