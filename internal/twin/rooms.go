@@ -3,6 +3,8 @@ package twin
 import (
 	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/room"
+	"slipway.dev/internal/twin/service/cloudformation"
+	"slipway.dev/internal/twin/service/logs"
 	"slipway.dev/internal/twin/service/ssm"
 	"slipway.dev/internal/twin/store"
 )
@@ -10,7 +12,9 @@ import (
 // tables are those of every service.
 func tables() []store.Schema {
 	return concat(
+		cloudformation.Tables,
 		network.Tables,
+		logs.Tables,
 		ssm.Tables,
 	)
 }
@@ -18,6 +22,8 @@ func tables() []store.Schema {
 // rooms makes every service. One line a service, here and in tables.
 func rooms(h room.House) []room.Room {
 	return []room.Room{
+		cloudformation.New(h).Room(),
+		logs.New(h).Room(),
 		ssm.New(h).Room(),
 	}
 }

@@ -46,6 +46,7 @@ type Twin struct {
 	audit     *audit
 	started   time.Time
 	root      rootUser
+	changed   *room.Broadcast
 }
 
 // Open reads the state and builds the services; nothing runs yet. A damaged state file is refused and left as it is.
@@ -88,6 +89,7 @@ func (t *Twin) open() (err error) {
 		Store: t.store, Invoker: t.gateway, Clock: c, Log: t.options.Log, Dir: t.options.Dir, Engine: t.options.Engine, Network: t.network,
 		Endpoint: "http://" + t.listener.Addr().String(), Changed: room.NewBroadcast(),
 	}
+	t.changed = house.Changed
 	t.rooms = rooms(house)
 	for _, r := range t.rooms {
 		t.gateway.Register(r.Service)
@@ -137,6 +139,9 @@ func (t *Twin) Address() string { return t.listener.Addr().String() }
 
 // RootKey is the access key of the first account's root user.
 func (t *Twin) RootKey() (id, secret string) { return t.root.AccessKeyID, t.root.secret }
+
+// Changed returns a channel that is closed at the next change of state.
+func (t *Twin) Changed() <-chan struct{} { return t.changed.Wait() }
 
 // Gateway is the twin's API for callers in this process.
 func (t *Twin) Gateway() *gateway.Gateway { return t.gateway }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 )
 
 // Key names a row. Global services (IAM, Route 53) use the region "aws-global".
@@ -27,7 +26,7 @@ func (t *Table[T]) name() string { return t.Name }
 
 func (t *Table[T]) statements() []string {
 	create := fmt.Sprintf(`CREATE TABLE %[1]q (account TEXT NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, grp TEXT NOT NULL, doc BLOB NOT NULL,
-PRIMARY KEY (account, region, id)) WITHOUT ROWID; CREATE INDEX %[2]q ON %[1]q (account, region, grp)`, t.Name, t.Name+"_grp")
+PRIMARY KEY (account, region, id)) WITHOUT ROWID; CREATE INDEX %[2]q ON %[1]q (grp, account, region)`, t.Name, t.Name+"_grp")
 	return append([]string{create}, t.Upgrades...)
 }
 
@@ -123,9 +122,16 @@ type Row[T any] struct {
 	Value T
 }
 
-// All yields every row of every account and region, for the loops. The rows are read before the first one is yielded.
-func (t *Table[T]) All(tx *Tx) (iter.Seq[Row[T]], error) {
-	rows, err := tx.Query(fmt.Sprintf("SELECT account, region, id, doc FROM %q ORDER BY account, region, id", t.Name))
+// All returns every row of every account and region, for the loops.
+func (t *Table[T]) All(tx *Tx) ([]Row[T], error) { return t.rows(tx, "") }
+
+// AllBy returns the rows of a group in every account and region.
+func (t *Table[T]) AllBy(tx *Tx, group string) ([]Row[T], error) {
+	return t.rows(tx, "WHERE grp = ?", group)
+}
+
+func (t *Table[T]) rows(tx *Tx, where string, args ...any) ([]Row[T], error) {
+	rows, err := tx.Query(fmt.Sprintf("SELECT account, region, id, doc FROM %q %s ORDER BY account, region, id", t.Name, where), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +148,5 @@ func (t *Table[T]) All(tx *Tx) (iter.Seq[Row[T]], error) {
 		}
 		all = append(all, r)
 	}
-	return func(yield func(Row[T]) bool) {
-		for _, r := range all {
-			if !yield(r) {
-				return
-			}
-		}
-	}, rows.Err()
+	return all, rows.Err()
 }
