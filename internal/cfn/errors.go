@@ -71,11 +71,12 @@ func (e Errors) Unwrap() []error {
 
 // Message returns the text of err without positions and source lines, as a
 // server answers it: the first fault of Errors, the message of an Error, or
-// err's own text.
+// err's own text. Faults that differ only in the name in brackets are one, as
+// AWS says them: "Unresolved resource dependencies [A, B] in …".
 func Message(err error) string {
 	var all Errors
 	if errors.As(err, &all) && len(all) > 0 {
-		return all[0].Message
+		return all.message()
 	}
 	var one *Error
 	if errors.As(err, &one) {
@@ -84,10 +85,32 @@ func Message(err error) string {
 	return err.Error()
 }
 
+func (e Errors) message() string {
+	before, name, after, ok := bracketed(e[0].Message)
+	if !ok {
+		return e[0].Message
+	}
+	names := []string{name}
+	for _, fault := range e[1:] {
+		b, name, a, ok := bracketed(fault.Message)
+		if ok && b == before && a == after && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return before + "[" + strings.Join(names, ", ") + "]" + after
+}
+
+func bracketed(text string) (before, name, after string, ok bool) {
+	before, rest, opened := strings.Cut(text, "[")
+	name, after, closed := strings.Cut(rest, "]")
+	return before, name, after, opened && closed
+}
+
 // faults collects errors; its order is fixed by result.
 type faults struct {
-	lines []string
-	found Errors
+	lines     []string
+	found     Errors
+	suggested int
 }
 
 func (f *faults) add(pos Pos, format string, args ...any) *Error {

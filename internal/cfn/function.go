@@ -66,7 +66,7 @@ func foldFunction(n *Node, report *faults) *Node {
 		}
 		if !isFunctionKey(key) {
 			report.add(n.Entries[i].KeyPos, "Template error: Encountered unsupported function: %s Supported functions are: [%s]",
-				key, strings.Join(functions, ", ")).Hint = suggestion(key, functions)
+				key, strings.Join(functions, ", ")).Hint = report.suggestion(key, functions)
 		} else if len(n.Entries) > 1 && key != "Fn::Transform" {
 			report.add(n.Entries[i].KeyPos, "Template error: %s must be the only key of its object", key)
 		}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func seeds(f *testing.F) {
@@ -41,14 +43,21 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse("again", text); err != nil {
+		again, err := Parse("again", text)
+		if err != nil {
 			t.Fatalf("what JSON wrote is not read: %v\n%s", err, text)
+		}
+		if diff := cmp.Diff(template.Root.Plain(), again.Root.Plain()); diff != "" {
+			t.Fatalf("JSON changed it: %s\n%s", diff, text)
 		}
 		if text, err = template.Root.YAML(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Parse("again", text); err != nil {
+		if again, err = Parse("again", text); err != nil {
 			t.Fatalf("what YAML wrote is not read: %v\n%s", err, text)
+		}
+		if diff := cmp.Diff(template.Root.Plain(), again.Root.Plain()); diff != "" {
+			t.Fatalf("YAML changed it: %s\n%s", diff, text)
 		}
 	})
 }

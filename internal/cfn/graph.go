@@ -70,7 +70,7 @@ func (t *Template) reportUnresolved(ref reference, block string, report *faults)
 		return
 	}
 	names := slices.Concat(sortedKeys(t.resources), sortedKeys(t.parameters), pseudoParameters)
-	fault.Hint = suggestion(ref.id, names)
+	fault.Hint = report.suggestion(ref.id, names)
 }
 
 func (t *Template) outputsResolve(conditions map[string]bool, report *faults) {

@@ -148,7 +148,7 @@ func (t *Template) refuseUnknown(given map[string]string, report *faults) {
 		known = append(known, p.Name)
 	}
 	report.add(Pos{File: t.Name}, "Parameters: [%s] do not exist in the template", strings.Join(unknown, ", ")).
-		Hint = suggestion(unknown[0], known)
+		Hint = report.suggestion(unknown[0], known)
 }
 
 func parameterNames(parameters []*Parameter) string {

@@ -101,7 +101,7 @@ func (b *builder) known(n *Node, names []string, complaint string) {
 		if entry.Key == "Fn::Transform" || strings.HasPrefix(entry.Key, forEachPrefix) || slices.Contains(names, entry.Key) {
 			continue
 		}
-		b.report.add(entry.KeyPos, "%s [%s]", complaint, entry.Key).Hint = suggestion(entry.Key, names)
+		b.report.add(entry.KeyPos, "%s [%s]", complaint, entry.Key).Hint = b.report.suggestion(entry.Key, names)
 	}
 }
 

@@ -112,7 +112,7 @@ func (b *builder) parameter(name string, pos Pos, n *Node) {
 		b.report.add(pos, "Template format error: Every Parameters object must contain a Type member.")
 	case !knownParameterType(p.Type):
 		b.report.add(n.Get("Type").Pos, "Template format error: Unrecognized parameter type: %s", p.Type).
-			Hint = suggestion(p.Type, parameterTypeNames())
+			Hint = b.report.suggestion(p.Type, parameterTypeNames())
 	}
 	p.Description = b.text(n.Get("Description"), "Description")
 	p.AllowedPattern = b.text(n.Get("AllowedPattern"), "AllowedPattern")

@@ -123,7 +123,7 @@ func (n *Node) funcYAML() *yaml.Node {
 		return &yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{keyYAML(n.Name), arg}}
 	}
 	if n.Name == "Fn::GetAtt" {
-		if id, attribute, ok := getAttParts(n.Arg); ok {
+		if id, attribute, ok := getAttParts(n.Arg); ok && !strings.Contains(id, ".") {
 			arg = &yaml.Node{Kind: yaml.ScalarNode, Value: id + "." + attribute}
 		}
 	}

@@ -24,7 +24,7 @@ func (t *Template) ValidateTypes() error {
 		typ, ok := schema.Lookup(r.Type)
 		if !ok {
 			report.add(r.TypePos, "Template format error: Unrecognized resource types: [%s]", r.Type).
-				Hint = suggestion(r.Type, schema.Types())
+				Hint = report.suggestion(r.Type, schema.Types())
 			continue
 		}
 		types[r.LogicalID] = typ
@@ -113,7 +113,7 @@ func (t *Template) checkAttributes(types map[string]*schema.Type, report *faults
 		}
 		names := typ.AttributeNames()
 		fault := report.add(ref.pos, "Template error: resource %s does not support attribute type %s in Fn::GetAtt", ref.id, ref.attribute)
-		if fault.Hint = suggestion(ref.attribute, names); fault.Hint == "" && len(names) <= 12 && len(names) > 0 {
+		if fault.Hint = report.suggestion(ref.attribute, names); fault.Hint == "" && len(names) <= 12 && len(names) > 0 {
 			fault.Hint = "it has " + strings.Join(names, ", ")
 		}
 	}

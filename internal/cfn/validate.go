@@ -139,7 +139,7 @@ func (v *validator) resourceNames() {
 			if v.t.resources[id] == nil {
 				pos := v.t.Root.Get("Resources").Get(r.LogicalID).KeyPos("DependsOn")
 				v.report.add(pos, "Template format error: Unresolved resource dependencies [%s] in the Resources block of the template", id).
-					Hint = suggestion(id, ids)
+					Hint = v.report.suggestion(id, ids)
 			}
 		}
 		for _, part := range r.parts() {
@@ -167,7 +167,7 @@ func (v *validator) useCondition(name string, pos Pos) {
 	for _, c := range v.t.Conditions {
 		known = append(known, c.Name)
 	}
-	v.report.add(pos, "Template format error: Unrecognized conditions: [%s]", name).Hint = suggestion(name, known)
+	v.report.add(pos, "Template format error: Unrecognized conditions: [%s]", name).Hint = v.report.suggestion(name, known)
 }
 
 // conditionNames checks Fn::If, the references between conditions, and cycles.

@@ -120,7 +120,7 @@ func (v *validator) findInMapShape(n *Node, extended bool) {
 			known = append(known, m.Name)
 		}
 		v.report.add(name.Pos, "Template error: Mapping named '%s' is not present in the 'Mappings' section of template.", name.Text).
-			Hint = suggestion(name.Text, known)
+			Hint = v.report.suggestion(name.Text, known)
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *yamlReader) node(n *yaml.Node, depth int) *Node {
 	}
 	if isFunctionTag(n.Tag) {
 		fault := r.report.add(pos, "Template format error: YAML tag %s is not an intrinsic function", n.Tag)
-		fault.Hint = suggestion("Fn::"+strings.TrimPrefix(n.Tag, "!"), functions)
+		fault.Hint = r.report.suggestion("Fn::"+strings.TrimPrefix(n.Tag, "!"), functions)
 	}
 	return r.bare(n, depth)
 }

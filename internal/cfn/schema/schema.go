@@ -3,7 +3,7 @@
 // resource when they change, which it returns.
 //
 // The data are the registry schemas AWS publishes, with the corrections that
-// cfn-lint ships (Apache-2.0/MIT-0), reduced by the program in gen and embedded
+// cfn-lint ships (MIT-0), reduced by the program in gen and embedded
 // compressed: each type on its own, so that starting costs nothing and looking
 // up a type costs well under a millisecond.
 package schema
