@@ -219,6 +219,9 @@ func (c *conn) request() bool {
 	defer c.release()
 	end := c.in.find(crlfcrlf, 0)
 	err := c.head.parse(c.in.unread()[:end])
+	if err == nil {
+		err = c.head.mitigate(c.routes.attributes.DesyncMitigation)
+	}
 	c.in.consume(end)
 	if err != nil {
 		c.refuse(err.(*refusal))
@@ -291,6 +294,9 @@ func (in *input) fill(nc net.Conn) error {
 	switch {
 	case in.r == in.w:
 		in.r, in.w = 0, 0
+		if len(in.buf) > workspaceSize { // one large head is no reason to keep so much
+			in.buf = make([]byte, 4<<10)
+		}
 	case in.w == len(in.buf) && in.r > 0:
 		in.w = copy(in.buf, in.buf[in.r:in.w])
 		in.r = 0

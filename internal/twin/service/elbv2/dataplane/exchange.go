@@ -231,7 +231,7 @@ func (x *exchange) relay(end int) bool {
 	out := append(x.appendConnection(x.appendResponse(x.work.out[:0], dechunk)), "\r\n"...)
 	done, err := x.relayBody(&b, out, end, dechunk)
 	clean := x.endPump()
-	if !done || !clean || b.kind == bodyUntilClose || !x.answer.persistent() {
+	if !done || !clean || b.kind == bodyUntilClose || !x.answer.persistent() || x.head.ambiguous {
 		x.up.discard()
 	} else {
 		x.target.pool.put(x.up, x.began)

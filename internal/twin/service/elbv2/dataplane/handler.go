@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -20,6 +21,8 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodTrace:
 		h.answerError(405)
+	case h.ambiguous():
+		h.answerError(400)
 	case a == nil:
 		h.answerError(404)
 	case a.forward != nil:
@@ -64,6 +67,13 @@ func (h *handling) collect() facts {
 	}
 }
 
+// ambiguous is requestHead.mitigate for the strictest mode; the others have nothing to do here, where no connection is
+// this package's own.
+func (h *handling) ambiguous() bool {
+	return h.routes.attributes.DesyncMitigation == DesyncStrictest && h.r.ProtoMajor == 1 && h.r.ContentLength != 0 &&
+		(h.r.Method == http.MethodGet || h.r.Method == http.MethodHead)
+}
+
 func (h *handling) answerError(status int) { h.answer(status, "text/html", errorPage(status)) }
 
 func (h *handling) answer(status int, contentType, page string) {
@@ -94,7 +104,11 @@ func (h *handling) forward(f *forward) {
 	h.listener.balancer.counts.requests.Add(1)
 	h.route.share.group.counts.requests.Add(1)
 	began := time.Now()
-	response, err := h.route.target.roundTripper(s).RoundTrip(h.outgoing(s.secure))
+	ctx, cancel := context.WithCancel(h.r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.route.target.life, cancel)()
+	transport := h.route.target.roundTripper(s, h.routes.attributes.IdleTimeout)
+	response, err := transport.RoundTrip(h.outgoing(ctx, s.secure))
 	if err != nil {
 		h.fail(err)
 		return
@@ -129,8 +143,8 @@ func (h *handling) fail(err error) {
 }
 
 // outgoing is the request as the target gets it.
-func (h *handling) outgoing(secure bool) *http.Request {
-	r := h.r.Clone(h.r.Context())
+func (h *handling) outgoing(ctx context.Context, secure bool) *http.Request {
+	r := h.r.Clone(ctx)
 	r.RequestURI, r.Close, r.Trailer = "", false, h.r.Trailer // filled in when the body ends
 	target := *h.r.URL
 	target.Scheme, target.Host = "http", h.route.target.pool.address
@@ -272,6 +286,7 @@ func (h *handling) upgrade(response *http.Response) {
 		return
 	}
 	defer client.Close()
+	defer context.AfterFunc(h.route.target.life, func() { client.Close(); target.Close() })()
 	h.listener.balancer.counts.upgraded.Add(1)
 	_ = buffered.Flush() // if it fails, so does the copying
 	done := make(chan struct{})
@@ -311,23 +326,33 @@ func removeHopByHop(header http.Header) {
 	}
 }
 
-// roundTripper is the net/http side of the target's connections.
-func (t *target) roundTripper(s *selection) *http.Transport {
-	if transport := t.transport.Load(); transport != nil {
-		return transport
+// transport is the net/http side of a target's connections.
+type transport struct {
+	*http.Transport
+	timeout time.Duration
+}
+
+// roundTripper returns the transport, made anew when the idle timeout of the load balancer has changed.
+func (t *target) roundTripper(s *selection, timeout time.Duration) *transport {
+	current := t.transport.Load()
+	if current != nil && current.timeout == timeout {
+		return current
 	}
-	transport := &http.Transport{
+	made := &transport{timeout: timeout, Transport: &http.Transport{
 		DialContext:            t.group.plane.dial,
 		TLSClientConfig:        &tls.Config{InsecureSkipVerify: true}, // as AWS
 		Protocols:              protocolsOf(s.version),
 		DisableCompression:     true,
 		MaxIdleConnsPerHost:    maxIdlePerTarget,
 		IdleConnTimeout:        idleUpstream,
-		ResponseHeaderTimeout:  time.Minute,
+		ResponseHeaderTimeout:  timeout,
 		MaxResponseHeaderBytes: maxResponseHead,
+	}}
+	if !t.transport.CompareAndSwap(current, made) {
+		return t.roundTripper(s, timeout)
 	}
-	if !t.transport.CompareAndSwap(nil, transport) {
-		return t.transport.Load()
+	if current != nil {
+		current.CloseIdleConnections()
 	}
-	return transport
+	return made
 }

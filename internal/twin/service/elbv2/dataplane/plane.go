@@ -151,38 +151,48 @@ func (p *Plane) changed() {
 }
 
 // Close stops accepting connections, lets requests under way finish until ctx ends, then closes what is left and
-// returns ctx's error if something was.
+// returns ctx's error if something was. Requests that came through ServeHTTP or Handler are the other server's to wait
+// for: shut it down first.
 func (p *Plane) Close(ctx context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return nil
-	}
-	p.closed = true
-	p.hosts.Store(&hostTable{})
+	servers, groups := p.endConfiguring()
 	defer context.AfterFunc(ctx, p.cancel)()
-	var servers sync.WaitGroup
+	var ending sync.WaitGroup
 	var failure atomic.Pointer[error]
-	end := func(shutdown func(context.Context) error) {
-		servers.Go(func() {
-			if err := shutdown(ctx); err != nil {
+	for _, s := range servers {
+		ending.Go(func() {
+			if err := s.shutdown(ctx); err != nil {
 				failure.Store(&err)
 			}
 		})
 	}
-	for _, l := range p.listeners {
-		if l.server != nil {
-			end(l.server.shutdown)
-		}
-	}
-	servers.Wait()
+	ending.Wait()
 	p.cancel()
 	p.background.Wait()
-	for _, g := range p.groups {
+	for _, g := range groups {
 		g.close(0)
 	}
 	if err := failure.Load(); err != nil {
 		return *err
 	}
 	return nil
+}
+
+// endConfiguring makes the configuration final and tells what is left to end. The lock is not kept: what ends may need it.
+func (p *Plane) endConfiguring() (servers []*server, groups []*group) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, nil
+	}
+	p.closed = true
+	p.hosts.Store(&hostTable{})
+	for _, l := range p.listeners {
+		if l.server != nil {
+			servers = append(servers, l.server)
+		}
+	}
+	for _, g := range p.groups {
+		groups = append(groups, g)
+	}
+	return servers, groups
 }

@@ -50,6 +50,7 @@ type requestHead struct {
 	nominates     bool // Connection names other headers
 	expect        bool // Expect: 100-continue
 	hasHost       bool
+	ambiguous     bool // no connection is kept after this request
 	absolute      bool // the target was in absolute-form
 	invalidFields bool // some header names are not of ALB's alphabet
 }
@@ -221,6 +222,26 @@ func (h *requestHead) idempotent() bool {
 		return true
 	}
 	return false
+}
+
+// undefinedBody says whether the request has a body whose meaning is not defined, which some servers do not expect to be
+// there: the next request might be read from it.
+func (h *requestHead) undefinedBody() bool {
+	return (h.length > 0 || h.chunked) && (h.isHead || string(h.method) == "GET")
+}
+
+// mitigate applies the desync mitigation mode: the strictest refuses what is not plainly compliant, the defensive, which
+// is the default, keeps no connection after it.
+// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html#desync-mitigation-mode
+func (h *requestHead) mitigate(mode DesyncMode) error {
+	if !h.undefinedBody() || mode == DesyncMonitor {
+		return nil
+	}
+	if mode == DesyncStrictest {
+		return errAmbiguous
+	}
+	h.close, h.ambiguous = true, true
+	return nil
 }
 
 func (h *requestHead) body() body {

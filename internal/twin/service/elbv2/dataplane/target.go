@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -13,7 +12,9 @@ type target struct {
 	group     *group
 	token     string
 	pool      pool
-	transport atomic.Pointer[http.Transport] // for what the HTTP/1 loop does not serve
+	transport atomic.Pointer[transport] // for what the HTTP/1 loop does not serve
+	life      context.Context           // ends when what is in flight is cut
+	endLife   context.CancelFunc
 	inFlight  atomic.Int64
 	draining  atomic.Bool
 	expired   atomic.Bool // the deregistration delay is over
@@ -33,6 +34,7 @@ func newTarget(g *group, spec Target) *target {
 		health: newHealthState(), recheck: make(chan struct{}, 1),
 	}
 	t.spec = spec
+	t.life, t.endLife = context.WithCancel(g.plane.ctx)
 	t.pool = pool{address: spec.Address, dial: g.plane.dial, secure: g.spec.Protocol == "HTTPS"}
 	return t
 }
@@ -94,6 +96,7 @@ func (t *target) retire(delay time.Duration) {
 func (t *target) expire() {
 	t.expired.Store(true)
 	t.pool.cut()
+	t.endLife()
 	t.group.plane.changed()
 }
 
