@@ -328,3 +328,21 @@ func TestSmuggledRequestNeverReachesTheTarget(t *testing.T) {
 		})
 	}
 }
+
+func TestConnectionStaysOpenAfterAStreamedBody(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	apply(t, p, single([]Rule{forwardTo("g")}, groupOf("g", backend(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+	}))))
+	nc, r := dial(t, p)
+	for i := range 200 {
+		for _, part := range []string{"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n", "abc", "def"} {
+			io.WriteString(nc, part)
+		}
+		response, err := http.ReadResponse(r, nil)
+		if err != nil || response.StatusCode != 200 || response.Close {
+			t.Fatalf("request %d: %v %v", i, response, err)
+		}
+	}
+}

@@ -439,3 +439,71 @@ func (l *load) stop() []error {
 	l.all.Wait()
 	return l.failed
 }
+
+func TestOrderIsNotSentOnAConnectionKnownToBeClosed(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{}, 10)
+	address := rawBackend(t, func(nc net.Conn, r *bufio.Reader) {
+		if request := readRequest(nc, r); request != nil {
+			io.Copy(io.Discard, request.Body)
+			io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			nc.Close()
+			closed <- struct{}{}
+		}
+	})
+	p := start(t)
+	apply(t, p, single([]Rule{forwardTo("g")}, groupOf("g", address)))
+	nc, r := dial(t, p)
+	for i := range 5 {
+		io.WriteString(nc, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\norder")
+		response, err := http.ReadResponse(r, nil)
+		if err != nil || response.StatusCode != 200 {
+			t.Fatalf("order %d: %v %v", i, response, err)
+		}
+		<-closed
+	}
+}
+
+func TestDrainingTargetLosesItsConnections(t *testing.T) {
+	t.Parallel()
+	entered, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{}, 2)
+	address := rawBackend(t, func(nc net.Conn, r *bufio.Reader) {
+		request := readRequest(nc, r)
+		if request == nil {
+			return
+		}
+		if request.URL.Path == "/slow" {
+			entered <- struct{}{}
+			<-release
+		}
+		io.WriteString(nc, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		if _, err := r.ReadByte(); err == io.EOF {
+			ended <- struct{}{}
+		}
+	})
+	group := groupOf("g", address)
+	group.DeregistrationDelay = time.Hour
+	p := start(t)
+	apply(t, p, single([]Rule{forwardTo("g")}, clone(group)))
+	busy, r := dial(t, p)
+	io.WriteString(busy, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-entered
+	get(t, p, "/") // leaves an idle connection
+	group.Targets[0].Draining = true
+	apply(t, p, single([]Rule{forwardTo("g")}, clone(group)))
+	receive(t, ended, "the idle connection to be closed")
+	close(release)
+	if response, err := http.ReadResponse(r, nil); err != nil || response.StatusCode != 200 {
+		t.Fatalf("got %v %v", response, err)
+	}
+	receive(t, ended, "the connection that was in use to be closed")
+}
+
+func receive(t *testing.T, from <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-from:
+	case <-time.After(5 * time.Second):
+		t.Fatalf("waited in vain for %s", what)
+	}
+}
