@@ -10,12 +10,17 @@
 //	err = t.Validate()                               // names, cycles, limits
 //	params, err := t.ResolveParameters(given, previous, ssm)
 //	e := &cfn.Evaluator{Template: t, Parameters: params, Pseudo: pseudo, Ref: …, GetAtt: …}
-//	t, err = e.Expand()                              // Fn::ForEach; sets e.Template
-//	conditions, err := e.Conditions()                // also kept in e
+//	t, err = e.Expand()                              // transforms; sets e.Template
+//	err = t.Validate()                               // what the transforms made
+//	err = t.ValidateTypes()                          // properties against their schemas
+//	conditions, err := e.Conditions()                // kept in e for Fn::If
 //	err = e.CheckRules()
 //	g, err := t.Graph(conditions)                    // order of creation
 //	props, err := e.ResolveProperties(resource)      // one resource, when its turn comes
-//	name, value, export, err := …                    // e.ResolveOutput(output)
+//	out, err := e.ResolveOutput(output)
+//
+// Errors are Errors (all faults of a step) or *Error (one evaluation); both
+// show file:line:column and the source line, and Message gives AWS's text alone.
 //
 // The language is described in the AWS CloudFormation User Guide, "Template
 // anatomy", "Intrinsic function reference", "Pseudo parameters reference" and

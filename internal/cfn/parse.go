@@ -234,11 +234,7 @@ func (b *builder) mapping(name string, pos Pos, n *Node) {
 }
 
 func (b *builder) mappingValue(entry Entry) {
-	ok := entry.Value.IsScalar() || entry.Value.Kind == List
-	for _, item := range entry.Value.Items {
-		ok = ok && item.IsScalar()
-	}
-	if !ok {
+	if !entry.Value.IsScalar() && entry.Value.Kind != List {
 		b.report.add(entry.Value.Pos, "Template format error: Every Mappings attribute must be a String or a List.")
 	}
 }
