@@ -4,6 +4,7 @@ import (
 	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/service/cloudformation"
+	"slipway.dev/internal/twin/service/ecr"
 	"slipway.dev/internal/twin/service/logs"
 	"slipway.dev/internal/twin/service/ssm"
 	"slipway.dev/internal/twin/store"
@@ -13,6 +14,7 @@ import (
 func tables() []store.Schema {
 	return concat(
 		cloudformation.Tables,
+		ecr.Tables,
 		network.Tables,
 		logs.Tables,
 		ssm.Tables,
@@ -23,6 +25,7 @@ func tables() []store.Schema {
 func rooms(h room.House) []room.Room {
 	return []room.Room{
 		cloudformation.New(h).Room(),
+		ecr.New(h).Room(),
 		logs.New(h).Room(),
 		ssm.New(h).Room(),
 	}
