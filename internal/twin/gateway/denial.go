@@ -58,8 +58,8 @@ func (c *clockError) Error() string {
 
 // word puts a failed authentication into the words of the service that was asked.
 func word(api *wire.API, err error) *wire.Error {
-	d, ok := err.(*denial)
-	if !ok {
+	var d *denial
+	if !errors.As(err, &d) {
 		var clock *clockError
 		if !errors.As(err, &clock) {
 			e, _ := wire.AsError(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"net/http"
 	"reflect"
@@ -39,7 +40,7 @@ func writeEvents(w http.ResponseWriter, r *http.Request, ref *Ref, stream reflec
 	})
 	result := stream.Call([]reflect.Value{reflect.ValueOf(r.Context()), sender})
 	err, _ := result[0].Interface().(error)
-	if err == context.Canceled {
+	if errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err

@@ -18,7 +18,6 @@ import (
 // xmlWriter writes shapes as the query, ec2 and rest-xml protocols do.
 type xmlWriter struct {
 	bytes.Buffer
-	ec2 bool
 }
 
 func (w *xmlWriter) open(name string, ns *XMLNamespace) {

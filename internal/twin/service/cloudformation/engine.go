@@ -26,7 +26,6 @@ type work struct {
 	ctx   context.Context // acts as CloudFormation in the stack's account and region
 	key   store.Key
 	plans map[string]*plan // by template text: the target's and, in a rollback, the source's
-	order map[string]int   // of deletion, fixed when a phase begins
 }
 
 // drive takes steps until the operation is over or the process ends.

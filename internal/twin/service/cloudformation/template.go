@@ -103,6 +103,9 @@ func (s *Service) prepare(ctx context.Context, st stack, d *definition) (*plan, 
 	if p.template, err = p.eval.Expand(); err != nil {
 		return nil, invalid(err)
 	}
+	if err := p.template.Validate(); err != nil {
+		return nil, invalid(err)
+	}
 	if p.conditions, err = p.eval.Conditions(); err != nil {
 		return nil, invalid(err)
 	}
