@@ -51,8 +51,9 @@ const (
 	XFFRemove   XFFMode = "remove"
 )
 
-// DesyncMode says how a request that is lawful but suspicious is dealt with. Requests that are ambiguous (two
-// lengths, a length beside a transfer coding) are refused in every mode.
+// DesyncMode says how a request that is lawful but suspicious (a GET or HEAD with a body) is dealt with: monitor lets
+// it pass, defensive closes both connections after it, strictest refuses it. Requests with two lengths, or a length
+// beside a transfer coding, are refused in every mode.
 type DesyncMode string
 
 // The modes of routing.http.desync_mitigation_mode.
@@ -168,7 +169,7 @@ type TargetGroup struct {
 	ProtocolVersion     string // HTTP1 (or ""), HTTP2, GRPC
 	Algorithm           string // round_robin (or ""), least_outstanding_requests, weighted_random
 	Stickiness          Stickiness
-	DeregistrationDelay time.Duration // how long in-flight requests of a draining target may last
+	DeregistrationDelay time.Duration // how long in-flight requests of a draining target may last; 0 cuts them at once
 	SlowStart           time.Duration // a target that became healthy gets a linearly growing share for that long; 0 is off
 	HealthCheck         HealthCheck
 	Targets             []Target

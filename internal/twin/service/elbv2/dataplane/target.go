@@ -124,7 +124,7 @@ func (t *target) report(used bool) TargetHealth {
 		told.Description = "Target group is not configured to receive traffic from the load balancer"
 	case t.group.spec.HealthCheck.Disabled:
 		told.State, told.Reason = StateUnavailable, ReasonHealthCheckDisabled
-		told.Description = "Health checks are disabled for this target group"
+		told.Description = "Health checks are disabled"
 	default:
 		told.State, told.Reason, told.Description = t.health.state, t.health.reason, t.health.description
 	}
