@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"modernc.org/sqlite"
 )
@@ -32,6 +33,7 @@ type Store struct {
 	read  *sql.DB
 	lock  sync.Mutex
 	seal  *sealer
+	path  string
 }
 
 // Schema is a table or a group of tables that a service keeps.
@@ -50,7 +52,7 @@ func Open(dir string, schemas ...Schema) (*Store, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "state.db")
-	s := &Store{seal: seal}
+	s := &Store{seal: seal, path: path}
 	if s.write, err = open(path, 1); err != nil {
 		return nil, err
 	}
@@ -109,9 +111,9 @@ func explain(path string, err error) error {
 	}
 	switch {
 	case code == sqliteCorrupt, code == sqliteNotADB, errors.Is(err, ErrCorrupt):
-		return fmt.Errorf("%w: %s (%v); it was left untouched. To begin anew keep a copy, then run: slipway twin reset", ErrCorrupt, path, err)
-	case code == sqliteFull:
-		return fmt.Errorf("%w (%s)", ErrFull, path)
+		return fmt.Errorf("%w: %s (%w); it was left untouched. To begin anew keep a copy, then run: slipway twin reset", ErrCorrupt, path, err)
+	case code == sqliteFull, errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: %s; nothing of this change was kept. Make room and try again", ErrFull, path)
 	}
 	return err
 }
@@ -198,7 +200,7 @@ func (s *Store) Update(ctx context.Context, f func(ctx context.Context, tx *Tx) 
 	tx, err := s.commit(ctx, f)
 	s.lock.Unlock()
 	if err != nil {
-		return explain("state.db", err)
+		return explain(s.path, err)
 	}
 	for _, done := range tx.after {
 		done()
@@ -252,7 +254,7 @@ func (s *Store) View(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 	}
 	sqlTx, err := s.read.BeginTx(context.WithoutCancel(ctx), &sql.TxOptions{ReadOnly: true})
 	if err != nil {
-		return explain("state.db", err)
+		return explain(s.path, err)
 	}
 	defer sqlTx.Rollback()
 	tx := &Tx{q: sqlTx}

@@ -127,3 +127,30 @@ func TestSealedValuesOpenOnlyInTheirContext(t *testing.T) {
 		t.Fatal("opened in another context")
 	}
 }
+
+func TestAFullDiskKeepsNothingOfTheChange(t *testing.T) {
+	t.Parallel()
+	s, ctx := opened(t), t.Context()
+	put(t, s, ctx, "before", "")
+	if _, err := s.write.Exec("PRAGMA max_page_count = 20"); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Update(ctx, func(ctx context.Context, tx *Tx) error {
+		for i := range 1000 {
+			if err := items.Put(tx, key(strings.Repeat("x", i)), item{Name: strings.Repeat("y", 500)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("err = %v", err)
+	}
+	s.View(ctx, func(ctx context.Context, tx *Tx) error {
+		all, err := items.List(tx, "111122223333", "us-east-1")
+		if err != nil || len(all) != 1 || all[0].Name != "before" {
+			t.Errorf("rows after the full disk: %v, %v", all, err)
+		}
+		return nil
+	})
+}
