@@ -62,11 +62,17 @@ func compileRedirect(r Redirect) (action, error) {
 	return action{redirect: &r}, nil
 }
 
-// location builds the Location of a redirect. The port is left out when it is the scheme's own.
+// location builds the Location of a redirect. The port is left out when it is the scheme's own. The port of the request is
+// the one the client asked for: on AWS that is the listener's, here it may be the one the listener was bound to or that
+// of the server in front of ServeHTTP.
 // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html#redirect-actions
 func (r *Redirect) location(f *facts, protocol string, port int) string {
+	asked := strconv.Itoa(port)
+	if len(f.port) > 0 {
+		asked = string(f.port)
+	}
 	parts := strings.NewReplacer(
-		"#{protocol}", strings.ToLower(protocol), "#{host}", string(f.host), "#{port}", strconv.Itoa(port),
+		"#{protocol}", strings.ToLower(protocol), "#{host}", string(f.host), "#{port}", asked,
 		"#{path}", strings.TrimPrefix(string(f.path), "/"), "#{query}", string(f.query))
 	scheme := strings.ToLower(parts.Replace(orElse(r.Protocol, "#{protocol}")))
 	host := parts.Replace(orElse(r.Host, "#{host}"))

@@ -85,7 +85,7 @@ func checkTargetGroup(spec *TargetGroup) error {
 		return fmt.Errorf("health check path %q is not an absolute path", check.Path)
 	}
 	for _, t := range spec.Targets {
-		if _, _, err := net.SplitHostPort(t.Address); err != nil {
+		if _, _, err := net.SplitHostPort(t.Address); err != nil && t.Address != "" {
 			return fmt.Errorf("target %s:%d: %w", t.ID, t.Port, err)
 		}
 	}

@@ -101,8 +101,8 @@ func TestNewTargetIsWarmedUpSlowly(t *testing.T) {
 			got++
 		}
 	}
-	// A tenth of the share of a warm target: one in eleven, give or take four standard deviations.
-	if got < 880 || got > 1120 {
+	// A tenth of the share of a warm target: one in eleven, give or take five standard deviations.
+	if got < 849 || got > 1151 {
 		t.Errorf("got %d of 11000", got)
 	}
 }

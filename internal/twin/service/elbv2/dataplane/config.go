@@ -201,7 +201,7 @@ type HealthCheck struct {
 type Target struct {
 	ID       string // as registered: an address, an instance id
 	Port     int    // as registered
-	Address  string // host:port that is really dialled
+	Address  string // host:port that is really dialled; "" when nobody is there (yet): checks and requests fail
 	Zone     string // the availability zone, handed back in TargetHealth
 	Draining bool   // deregistered: no new requests, in-flight ones may finish
 	// HealthAddress is the host:port that is dialled for health checks whose port is not the traffic port, where the

@@ -61,8 +61,9 @@ func (h httpHeader) any(name string, match func([]byte) bool) bool {
 
 func (h *handling) collect() facts {
 	peer, _ := netip.ParseAddrPort(h.r.RemoteAddr) // a request without an address matches no source-ip condition
+	host := hostWithoutPort([]byte(h.r.Host))
 	return facts{
-		method: []byte(h.r.Method), host: hostWithoutPort([]byte(h.r.Host)), path: []byte(h.r.URL.EscapedPath()),
+		method: []byte(h.r.Method), host: host, port: portOf([]byte(h.r.Host), host), path: []byte(h.r.URL.EscapedPath()),
 		query: []byte(h.r.URL.RawQuery), source: peer.Addr().Unmap(), headers: httpHeader(h.r.Header),
 	}
 }

@@ -250,3 +250,18 @@ func TestStatesWithoutChecks(t *testing.T) {
 		t.Error("an unknown group has health")
 	}
 }
+
+func TestTargetWithoutAnAddressIsUnhealthy(t *testing.T) {
+	t.Parallel()
+	group := groupOf("g", "")
+	group.HealthCheck = HealthCheck{UnhealthyThreshold: 1}
+	p := start(t)
+	apply(t, p, single([]Rule{forwardTo("g")}, group))
+	health := await(t, p, "g", func(h []TargetHealth) bool { return h[0].State == StateUnhealthy })
+	if health[0].Reason != ReasonFailedHealthChecks {
+		t.Errorf("told %+v", health[0])
+	}
+	if response, _ := get(t, p, "/"); response.StatusCode != 502 {
+		t.Errorf("answered %d", response.StatusCode)
+	}
+}

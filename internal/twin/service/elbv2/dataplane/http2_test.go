@@ -215,3 +215,33 @@ func TestWayThroughAnotherServer(t *testing.T) {
 		t.Errorf("took %q for the whole", body)
 	}
 }
+
+func TestRemovedListenerLetsStreamsFinish(t *testing.T) {
+	t.Parallel()
+	group := groupOf("g", grpcBackend(t))
+	group.ProtocolVersion = "GRPC"
+	p := start(t)
+	apply(t, p, single([]Rule{forwardTo("g")}, group))
+	messages, send := io.Pipe()
+	request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, base(p)+"/", messages)
+	request.Header.Set("Content-Type", "application/grpc")
+	go io.WriteString(send, "one")
+	response, err := plainHTTP2(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	got := make([]byte, 3)
+	if _, err := io.ReadFull(response.Body, got); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, p, Config{})
+	go func() {
+		io.WriteString(send, "two")
+		send.Close()
+	}()
+	rest, err := io.ReadAll(response.Body)
+	if err != nil || string(rest) != "two" || response.Trailer.Get("Grpc-Status") != "0" {
+		t.Errorf("ended with %q, trailer %v, %v", rest, response.Trailer, err)
+	}
+}

@@ -11,6 +11,7 @@ import (
 // facts are what the conditions of a rule look at.
 type facts struct {
 	method, host, path, query []byte
+	port                      []byte     // of the Host header, "" when it has none
 	source                    netip.Addr // of the connection; X-Forwarded-For does not count
 	headers                   headerSource
 }
@@ -31,7 +32,8 @@ func (h *requestHead) any(name string, match func([]byte) bool) bool {
 }
 
 func (h *requestHead) facts(source netip.Addr) facts {
-	return facts{method: h.method, host: hostWithoutPort(h.host), path: h.path, query: h.query, source: source, headers: h}
+	host := hostWithoutPort(h.host)
+	return facts{method: h.method, host: host, port: portOf(h.host, host), path: h.path, query: h.query, source: source, headers: h}
 }
 
 // hostWithoutPort cuts ":8080" off a Host header.
@@ -41,6 +43,14 @@ func hostWithoutPort(host []byte) []byte {
 		return host
 	}
 	return host[:colon]
+}
+
+// portOf is what hostWithoutPort cut off, without the colon.
+func portOf(whole, host []byte) []byte {
+	if len(whole) <= len(host)+1 {
+		return nil
+	}
+	return whole[len(host)+1:]
 }
 
 // rule is a Rule made ready: patterns in the right case, one action, target groups found.

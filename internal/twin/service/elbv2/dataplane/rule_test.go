@@ -85,11 +85,17 @@ func TestRedirectLocation(t *testing.T) {
 	}{
 		"to HTTPS":       {Redirect{Protocol: "HTTPS", Port: "443"}, 80, "https://a.test/x/y?q=1"},
 		"keeps the port": {Redirect{Path: "/new/#{path}"}, 8080, "http://a.test:8080/new/x/y?q=1"},
+		"asked port":     {Redirect{Path: "/b", Host: "asked"}, 80, "http://asked:4566/b?q=1"},
+		"other port":     {Redirect{Protocol: "HTTPS", Host: "asked", Port: "443"}, 80, "https://asked/x/y?q=1"},
 		"all parts":      {Redirect{"#{protocol}", "www.#{host}", "#{port}", "/#{host}/#{path}", "#{query}&r=#{port}", 301}, 80, "http://www.a.test/a.test/x/y?q=1&r=80"},
 		"drops nothing":  {Redirect{Host: "b.test"}, 80, "http://b.test/x/y?q=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			request := request
+			if test.redirect.Host == "asked" {
+				request.port = []byte("4566")
+			}
 			if got := test.redirect.location(&request, "http", test.port); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}

@@ -91,8 +91,8 @@ func TestWeightsDivideTheRequests(t *testing.T) {
 		_, body := get(t, p, "/")
 		counts[body]++
 	}
-	// Four standard deviations to either side of 300.
-	if counts["green"] < 265 || counts["green"] > 335 || counts["blue"]+counts["green"] != 400 {
+	// Five standard deviations to either side of 300.
+	if counts["green"] < 255 || counts["green"] > 345 || counts["blue"]+counts["green"] != 400 {
 		t.Errorf("counts %v", counts)
 	}
 }
