@@ -5,8 +5,11 @@ import (
 	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/service/cloudformation"
 	"slipway.dev/internal/twin/service/ecr"
+	"slipway.dev/internal/twin/service/iam"
+	"slipway.dev/internal/twin/service/kms"
 	"slipway.dev/internal/twin/service/logs"
 	"slipway.dev/internal/twin/service/ssm"
+	"slipway.dev/internal/twin/service/sts"
 	"slipway.dev/internal/twin/store"
 )
 
@@ -16,8 +19,11 @@ func tables() []store.Schema {
 		cloudformation.Tables,
 		ecr.Tables,
 		network.Tables,
+		iam.Tables,
+		kms.Tables,
 		logs.Tables,
 		ssm.Tables,
+		sts.Tables,
 	)
 }
 
@@ -26,8 +32,11 @@ func rooms(h room.House) []room.Room {
 	return []room.Room{
 		cloudformation.New(h).Room(),
 		ecr.New(h).Room(),
+		iam.New(h).Room(),
+		kms.New(h).Room(),
 		logs.New(h).Room(),
 		ssm.New(h).Room(),
+		sts.New(h).Room(),
 	}
 }
 

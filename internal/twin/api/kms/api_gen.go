@@ -112,6 +112,11 @@ func (c Client) ListKeyPolicies(ctx context.Context, in *ListKeyPoliciesInput) (
 	return operation.Call[ListKeyPoliciesOutput](ctx, c.Invoker, "kms", "ListKeyPolicies", in)
 }
 
+// ListKeyRotations calls the operation of that name.
+func (c Client) ListKeyRotations(ctx context.Context, in *ListKeyRotationsInput) (*ListKeyRotationsOutput, error) {
+	return operation.Call[ListKeyRotationsOutput](ctx, c.Invoker, "kms", "ListKeyRotations", in)
+}
+
 // ListKeys calls the operation of that name.
 func (c Client) ListKeys(ctx context.Context, in *ListKeysInput) (*ListKeysOutput, error) {
 	return operation.Call[ListKeysOutput](ctx, c.Invoker, "kms", "ListKeys", in)
@@ -130,6 +135,11 @@ func (c Client) PutKeyPolicy(ctx context.Context, in *PutKeyPolicyInput) (*PutKe
 // ReEncrypt calls the operation of that name.
 func (c Client) ReEncrypt(ctx context.Context, in *ReEncryptInput) (*ReEncryptOutput, error) {
 	return operation.Call[ReEncryptOutput](ctx, c.Invoker, "kms", "ReEncrypt", in)
+}
+
+// RotateKeyOnDemand calls the operation of that name.
+func (c Client) RotateKeyOnDemand(ctx context.Context, in *RotateKeyOnDemandInput) (*RotateKeyOnDemandOutput, error) {
+	return operation.Call[RotateKeyOnDemandOutput](ctx, c.Invoker, "kms", "RotateKeyOnDemand", in)
 }
 
 // ScheduleKeyDeletion calls the operation of that name.
@@ -390,6 +400,21 @@ type ListKeyPoliciesOutput struct {
 	Truncated   *bool
 }
 
+// ListKeyRotationsInput is AWS's shape of that name.
+type ListKeyRotationsInput struct {
+	IncludeKeyMaterial *string
+	KeyId              string
+	Limit              *int
+	Marker             *string
+}
+
+// ListKeyRotationsOutput is AWS's shape of that name.
+type ListKeyRotationsOutput struct {
+	NextMarker *string
+	Rotations  []RotationsListEntry
+	Truncated  *bool
+}
+
 // ListKeysInput is AWS's shape of that name.
 type ListKeysInput struct {
 	Limit  *int
@@ -451,6 +476,16 @@ type ReEncryptOutput struct {
 	SourceEncryptionAlgorithm      *string
 	SourceKeyId                    *string
 	SourceKeyMaterialId            *string
+}
+
+// RotateKeyOnDemandInput is AWS's shape of that name.
+type RotateKeyOnDemandInput struct {
+	KeyId string
+}
+
+// RotateKeyOnDemandOutput is AWS's shape of that name.
+type RotateKeyOnDemandOutput struct {
+	KeyId *string
 }
 
 // ScheduleKeyDeletionInput is AWS's shape of that name.
@@ -552,6 +587,19 @@ type AliasListEntry struct {
 	CreationDate    *time.Time
 	LastUpdatedDate *time.Time
 	TargetKeyId     *string
+}
+
+// RotationsListEntry is AWS's shape of that name.
+type RotationsListEntry struct {
+	ExpirationModel        *string
+	ImportState            *string
+	KeyId                  *string
+	KeyMaterialDescription *string
+	KeyMaterialId          *string
+	KeyMaterialState       *string
+	RotationDate           *time.Time
+	RotationType           *string
+	ValidTo                *time.Time
 }
 
 // KeyListEntry is AWS's shape of that name.
