@@ -106,10 +106,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.run(ctx, w, r.WithContext(ctx), service, call)
 }
 
+// newID is a random UUID (version 4), as AWS's request ids are.
 func newID() string {
 	var b [16]byte
 	rand.Read(b[:])
-	return fmt.Sprintf("%x-%x-4%x-a%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])[:36]
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // pick finds the service by the name the request was signed for, else by its target header. An unsigned request without one
