@@ -5,6 +5,7 @@ import (
 	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/service/cloudformation"
 	"slipway.dev/internal/twin/service/ecr"
+	"slipway.dev/internal/twin/service/ecs"
 	"slipway.dev/internal/twin/service/iam"
 	"slipway.dev/internal/twin/service/kms"
 	"slipway.dev/internal/twin/service/logs"
@@ -18,6 +19,7 @@ func tables() []store.Schema {
 	return concat(
 		cloudformation.Tables,
 		ecr.Tables,
+		ecs.Tables,
 		network.Tables,
 		iam.Tables,
 		kms.Tables,
@@ -32,6 +34,7 @@ func rooms(h room.House) []room.Room {
 	return []room.Room{
 		cloudformation.New(h).Room(),
 		ecr.New(h).Room(),
+		ecs.New(h).Room(),
 		iam.New(h).Room(),
 		kms.New(h).Room(),
 		logs.New(h).Room(),

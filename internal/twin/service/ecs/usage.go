@@ -1,0 +1,150 @@
+package ecs
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"slipway.dev/internal/engine"
+	"slipway.dev/internal/twin/operation"
+	"slipway.dev/internal/twin/store"
+)
+
+// Sample is how busy a service was at one moment: the mean over its running tasks, in percent of what a task reserves, as the
+// metrics CPUUtilization and MemoryUtilization of AWS/ECS have it.
+type Sample struct {
+	At          time.Time
+	CPU, Memory float64
+	Tasks       int
+}
+
+// busy is the recent samples of a service, oldest first.
+type busy struct{ Samples []Sample }
+
+var usages = &store.Table[busy]{Name: "ecs_usage"}
+
+// sampleEvery and keptSamples make a window of twenty minutes: longer than an alarm of target tracking looks back.
+const (
+	sampleEvery = 10 * time.Second
+	keptSamples = 120
+)
+
+// Usage returns the recent samples of a service, oldest first, ten seconds apart; none where it has no running task.
+// Application Auto Scaling reads it, as the alarms of target tracking read CloudWatch.
+func Usage(tx *store.Tx, account, region, cluster, service string) ([]Sample, error) {
+	b, err := usages.Get(tx, store.Key{Account: account, Region: region, ID: cluster + "/" + service})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return b.Samples, err
+}
+
+// sampler remembers each container's last reading: two of them give a utilisation.
+type sampler map[string]engine.Usage
+
+func (s *Service) runUsage(ctx context.Context) {
+	last := sampler{}
+	for s.Clock.Sleep(ctx, sampleEvery) == nil {
+		if !s.anyTask(ctx) {
+			continue
+		}
+		if err := s.sample(ctx, last); err != nil && ctx.Err() == nil {
+			s.Log.Warn("usage of services not sampled", "error", err)
+		}
+	}
+}
+
+func (s *Service) sample(ctx context.Context, last sampler) error {
+	docker, err := s.docker(ctx)
+	if err != nil {
+		return err
+	}
+	type load struct {
+		key  store.Key
+		task task
+		size definition
+	}
+	var running []load
+	err = s.view(ctx, func(ctx context.Context, tx *store.Tx) error {
+		rows, err := taskRows.All(tx)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if t := row.Value; t.Last == taskRunning && t.Service != "" {
+				d, err := s.definitionOf(operation.AsService(ctx, principal, row.Account, row.Region), tx, t)
+				if err != nil {
+					return err
+				}
+				running = append(running, load{store.Key{Account: row.Account, Region: row.Region, ID: t.Cluster + "/" + t.Service}, t, d})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	sums := map[store.Key]Sample{}
+	for _, l := range running {
+		cpu, memory, known := s.measure(ctx, docker, last, l.task, l.size)
+		if known {
+			sum := sums[l.key]
+			sums[l.key] = Sample{CPU: sum.CPU + cpu, Memory: sum.Memory + memory, Tasks: sum.Tasks + 1}
+		}
+	}
+	return s.keepSamples(ctx, sums)
+}
+
+// measure is a task's utilisation since its last measuring, in percent.
+func (s *Service) measure(ctx context.Context, docker *engine.Engine, last sampler, t task, d definition) (cpu, memory float64, known bool) {
+	var nanos, bytes float64
+	var span time.Duration
+	for _, c := range t.Containers {
+		now, err := docker.Stats(ctx, s.containerName(t, c.Name))
+		if err != nil {
+			delete(last, c.ARN)
+			continue
+		}
+		before, has := last[c.ARN]
+		last[c.ARN] = now
+		bytes += float64(now.MemoryBytes)
+		if has && now.CPUNanos >= before.CPUNanos && now.ReadAt.After(before.ReadAt) {
+			span = now.ReadAt.Sub(before.ReadAt)
+			nanos += float64(now.CPUNanos - before.CPUNanos)
+		}
+	}
+	if span == 0 {
+		return 0, 0, false
+	}
+	cpus := float64(d.cpu()) / 1024
+	if cpus == 0 || cpus > float64(s.found.info.NCPU) {
+		cpus = float64(s.found.info.NCPU) // a task cannot use more than the machine has
+	}
+	cpu = 100 * nanos / float64(span) / cpus
+	if size := d.memory(); size > 0 {
+		memory = 100 * bytes / float64(size<<20)
+	}
+	return cpu, memory, true
+}
+
+func (s *Service) keepSamples(ctx context.Context, sums map[store.Key]Sample) error {
+	if len(sums) == 0 {
+		return nil
+	}
+	return s.Store.Update(ctx, func(_ context.Context, tx *store.Tx) error {
+		for k, sum := range sums {
+			b, err := usages.Get(tx, k)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			n := float64(sum.Tasks)
+			b.Samples = append(b.Samples, Sample{At: s.Clock.Now(), CPU: sum.CPU / n, Memory: sum.Memory / n, Tasks: sum.Tasks})
+			b.Samples = slices.Clone(b.Samples[max(0, len(b.Samples)-keptSamples):])
+			if err := usages.Put(tx, k, b); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
