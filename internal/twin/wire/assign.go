@@ -204,6 +204,12 @@ func assignScalar(s *Shape, t tree, v reflect.Value, path string) error {
 	return nil
 }
 
+// The seconds since 1970 of the years that a time can be written in.
+const (
+	firstSecond = -62135596800
+	lastSecond  = 253402300799
+)
+
 // parseTime accepts the forms in which AWS's protocols write a time: seconds since 1970, ISO 8601, RFC 822.
 func parseTime(t tree) (time.Time, error) {
 	text, _ := t.(string)
@@ -211,6 +217,9 @@ func parseTime(t tree) (time.Time, error) {
 		text = n.String()
 	}
 	if secs, err := strconv.ParseFloat(text, 64); err == nil {
+		if !(secs >= firstSecond && secs <= lastSecond) {
+			return time.Time{}, fmt.Errorf("%q is not a time of the years 1 to 9999", text)
+		}
 		whole := int64(secs)
 		return time.Unix(whole, int64((secs-float64(whole))*1e9)).Round(time.Millisecond).UTC(), nil
 	}

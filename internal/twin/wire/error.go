@@ -38,5 +38,5 @@ func AsError(err error) (e *Error, internal bool) {
 	if errors.As(err, &e) {
 		return e, false
 	}
-	return &Error{Code: "InternalFailure", Message: "An internal error occurred: " + err.Error(), Status: http.StatusInternalServerError}, true
+	return &Error{Code: "InternalFailure", Message: "An internal error occurred. The twin's log says which: slipway twin logs", Status: http.StatusInternalServerError}, true
 }
