@@ -6,6 +6,7 @@ import (
 	"slipway.dev/internal/twin/service/cloudformation"
 	"slipway.dev/internal/twin/service/ecr"
 	"slipway.dev/internal/twin/service/ecs"
+	"slipway.dev/internal/twin/service/elbv2"
 	"slipway.dev/internal/twin/service/iam"
 	"slipway.dev/internal/twin/service/kms"
 	"slipway.dev/internal/twin/service/logs"
@@ -20,6 +21,7 @@ func tables() []store.Schema {
 		cloudformation.Tables,
 		ecr.Tables,
 		ecs.Tables,
+		elbv2.Tables,
 		network.Tables,
 		iam.Tables,
 		kms.Tables,
@@ -35,6 +37,7 @@ func rooms(h room.House) []room.Room {
 		cloudformation.New(h).Room(),
 		ecr.New(h).Room(),
 		ecs.New(h).Room(),
+		elbv2.New(h).Room(),
 		iam.New(h).Room(),
 		kms.New(h).Room(),
 		logs.New(h).Room(),
