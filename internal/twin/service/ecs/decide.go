@@ -273,8 +273,8 @@ func (d *decision) roll() {
 	room := ceiling - len(d.tasks(anyOne, coming, good, bad))
 	fresh := len(d.tasks(d.mine, good))
 	surplus := len(old) - max(0, v.Desired-fresh) // old ones that the new ones stand in for
-	if missing > 0 && room <= 0 {
-		surplus = max(surplus, missing) // old ones that have to go first
+	if missing > room {
+		surplus = max(surplus, missing-max(room, 0)) // old ones that have to go first
 	}
 	gone := d.retire(old, surplus)
 	room += gone

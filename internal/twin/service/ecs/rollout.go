@@ -116,34 +116,38 @@ func (s *Service) recordProgress(ctx context.Context, tx *store.Tx, v service, t
 			}
 			r.TargetServiceRevision.RunningTaskCount, r.TargetServiceRevision.PendingTaskCount, r.TargetServiceRevision.RequestedTaskCount = &count.running, &count.pending, new(v.share(d))
 			r.DeploymentCircuitBreaker.FailureCount = &d.Failed
-			d.record(r, v, p, now)
+			d.record(r, *p, now)
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if p == nil || p.Undoes == "" || p.State == inProgress {
+	if p == nil || p.Undoes == "" {
 		return nil
 	}
-	return s.changeRecord(ctx, tx, p.Undoes, func(r *rollout) {
-		if *r.Status == "ROLLBACK_IN_PROGRESS" {
-			r.finish(map[bool]string{true: "ROLLBACK_SUCCESSFUL", false: "ROLLBACK_FAILED"}[p.State == completed], wire.Value(r.StatusReason), now)
-		}
-	})
+	return s.changeRecord(ctx, tx, p.Undoes, func(r *rollout) { p.recordUndoing(r, now) })
 }
 
 // record writes the outcome of a deployment down.
-func (d deployment) record(r *rollout, v service, primary *deployment, now time.Time) {
+func (d deployment) record(r *rollout, primary deployment, now time.Time) {
 	switch {
 	case d.State == completed:
 		r.finish("SUCCESSFUL", "", now)
-	case d.State == failed && primary.Undoes == d.Record && *r.Status == inProgress:
-		r.Status, r.StatusReason, r.UpdatedAt = new("ROLLBACK_IN_PROGRESS"), &d.Reason, &now
-		r.Rollback = &api.Rollback{Reason: new("Service deployment rolled back because the circuit breaker threshold was exceeded."), ServiceRevisionArn: &primary.Revision, StartedAt: &now}
-		r.DeploymentCircuitBreaker.Status = new("TRIGGERED")
 	case d.State == failed && primary.Undoes != d.Record:
 		r.finish("STOPPED", d.Reason, now)
 		r.DeploymentCircuitBreaker.Status = new("TRIGGERED")
+	}
+}
+
+// recordUndoing writes into the record of a failed deployment how the one that replaces it gets on.
+func (d deployment) recordUndoing(r *rollout, now time.Time) {
+	if *r.Status == inProgress {
+		r.Status, r.StatusReason, r.UpdatedAt = new("ROLLBACK_IN_PROGRESS"), &d.Because, &now
+		r.Rollback = &api.Rollback{Reason: new("Service deployment rolled back because the circuit breaker threshold was exceeded."), ServiceRevisionArn: &d.Revision, StartedAt: &now}
+		r.DeploymentCircuitBreaker.Status = new("TRIGGERED")
+	}
+	if *r.Status == "ROLLBACK_IN_PROGRESS" && d.State != inProgress {
+		r.finish(map[bool]string{true: "ROLLBACK_SUCCESSFUL", false: "ROLLBACK_FAILED"}[d.State == completed], wire.Value(r.StatusReason), now)
 	}
 }
 
@@ -257,7 +261,8 @@ func (s *Service) StopServiceDeployment(ctx context.Context, in *api.StopService
 // rollBack makes the last completed deployment the primary one again.
 func (v *service) rollBack(now time.Time, reason string) {
 	back := *v.Completed
-	back.State, back.Reason, back.Updated, back.Undoes = inProgress, reason, now, v.primary().Record
+	undone := v.primary()
+	back.State, back.Reason, back.Updated, back.Undoes, back.Because = inProgress, reason, now, undone.Record, undone.Reason
 	back.Failed, back.Streak, back.NotBefore = 0, 0, time.Time{}
 	others := slices.DeleteFunc(slices.Clone(v.Deployments), func(o deployment) bool { return o.ID == back.ID })
 	v.Deployments = append([]deployment{back}, others...)

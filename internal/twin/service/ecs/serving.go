@@ -71,6 +71,7 @@ type deployment struct {
 	Streak      int       // tasks in a row that never came to RUNNING
 	NotBefore   time.Time // no further task starts before this time
 	Undoes      string    // record of the failed deployment after which it was put back
+	Because     string    // why that one failed
 	LastFailure time.Time // when a task last failed to start
 	Stuck       bool      // the percentages leave no room, and that was said
 }
