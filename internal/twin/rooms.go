@@ -9,7 +9,9 @@ import (
 	"slipway.dev/internal/twin/service/elbv2"
 	"slipway.dev/internal/twin/service/iam"
 	"slipway.dev/internal/twin/service/kms"
+	"slipway.dev/internal/twin/service/ec2"
 	"slipway.dev/internal/twin/service/logs"
+	"slipway.dev/internal/twin/service/s3"
 	"slipway.dev/internal/twin/service/ssm"
 	"slipway.dev/internal/twin/service/sts"
 	"slipway.dev/internal/twin/store"
@@ -25,7 +27,9 @@ func tables() []store.Schema {
 		network.Tables,
 		iam.Tables,
 		kms.Tables,
+		ec2.Tables,
 		logs.Tables,
+		s3.Tables,
 		ssm.Tables,
 		sts.Tables,
 	)
@@ -40,7 +44,9 @@ func rooms(h room.House) []room.Room {
 		elbv2.New(h).Room(),
 		iam.New(h).Room(),
 		kms.New(h).Room(),
+		ec2.New(h).Room(),
 		logs.New(h).Room(),
+		s3.New(h).Room(),
 		ssm.New(h).Room(),
 		sts.New(h).Room(),
 	}

@@ -52,11 +52,6 @@ func (c Client) AuthorizeSecurityGroupIngress(ctx context.Context, in *Authorize
 	return operation.Call[AuthorizeSecurityGroupIngressOutput](ctx, c.Invoker, "ec2", "AuthorizeSecurityGroupIngress", in)
 }
 
-// CreateDefaultVpc calls the operation of that name.
-func (c Client) CreateDefaultVpc(ctx context.Context, in *CreateDefaultVpcInput) (*CreateDefaultVpcOutput, error) {
-	return operation.Call[CreateDefaultVpcOutput](ctx, c.Invoker, "ec2", "CreateDefaultVpc", in)
-}
-
 // CreateFlowLogs calls the operation of that name.
 func (c Client) CreateFlowLogs(ctx context.Context, in *CreateFlowLogsInput) (*CreateFlowLogsOutput, error) {
 	return operation.Call[CreateFlowLogsOutput](ctx, c.Invoker, "ec2", "CreateFlowLogs", in)
@@ -262,11 +257,6 @@ func (c Client) DescribeNetworkAcls(ctx context.Context, in *DescribeNetworkAcls
 	return operation.Call[DescribeNetworkAclsOutput](ctx, c.Invoker, "ec2", "DescribeNetworkAcls", in)
 }
 
-// DescribeNetworkInterfaceAttribute calls the operation of that name.
-func (c Client) DescribeNetworkInterfaceAttribute(ctx context.Context, in *DescribeNetworkInterfaceAttributeInput) (*DescribeNetworkInterfaceAttributeOutput, error) {
-	return operation.Call[DescribeNetworkInterfaceAttributeOutput](ctx, c.Invoker, "ec2", "DescribeNetworkInterfaceAttribute", in)
-}
-
 // DescribeNetworkInterfaces calls the operation of that name.
 func (c Client) DescribeNetworkInterfaces(ctx context.Context, in *DescribeNetworkInterfacesInput) (*DescribeNetworkInterfacesOutput, error) {
 	return operation.Call[DescribeNetworkInterfacesOutput](ctx, c.Invoker, "ec2", "DescribeNetworkInterfaces", in)
@@ -402,6 +392,16 @@ func (c Client) RevokeSecurityGroupIngress(ctx context.Context, in *RevokeSecuri
 	return operation.Call[RevokeSecurityGroupIngressOutput](ctx, c.Invoker, "ec2", "RevokeSecurityGroupIngress", in)
 }
 
+// RunInstances calls the operation of that name.
+func (c Client) RunInstances(ctx context.Context, in *RunInstancesInput) (*RunInstancesOutput, error) {
+	return operation.Call[RunInstancesOutput](ctx, c.Invoker, "ec2", "RunInstances", in)
+}
+
+// TerminateInstances calls the operation of that name.
+func (c Client) TerminateInstances(ctx context.Context, in *TerminateInstancesInput) (*TerminateInstancesOutput, error) {
+	return operation.Call[TerminateInstancesOutput](ctx, c.Invoker, "ec2", "TerminateInstances", in)
+}
+
 // AllocateAddressInput is AWS's shape of that name.
 type AllocateAddressInput struct {
 	Address               *string
@@ -506,16 +506,6 @@ type AuthorizeSecurityGroupIngressInput struct {
 type AuthorizeSecurityGroupIngressOutput struct {
 	Return             *bool
 	SecurityGroupRules []SecurityGroupRule
-}
-
-// CreateDefaultVpcInput is AWS's shape of that name.
-type CreateDefaultVpcInput struct {
-	DryRun *bool
-}
-
-// CreateDefaultVpcOutput is AWS's shape of that name.
-type CreateDefaultVpcOutput struct {
-	Vpc *Vpc
 }
 
 // CreateFlowLogsInput is AWS's shape of that name.
@@ -1141,23 +1131,6 @@ type DescribeNetworkAclsOutput struct {
 	NextToken   *string
 }
 
-// DescribeNetworkInterfaceAttributeInput is AWS's shape of that name.
-type DescribeNetworkInterfaceAttributeInput struct {
-	Attribute          *string
-	DryRun             *bool
-	NetworkInterfaceId string
-}
-
-// DescribeNetworkInterfaceAttributeOutput is AWS's shape of that name.
-type DescribeNetworkInterfaceAttributeOutput struct {
-	AssociatePublicIpAddress *bool
-	Attachment               *NetworkInterfaceAttachment
-	Description              *AttributeValue
-	Groups                   []GroupIdentifier
-	NetworkInterfaceId       *string
-	SourceDestCheck          *AttributeBooleanValue
-}
-
 // DescribeNetworkInterfacesInput is AWS's shape of that name.
 type DescribeNetworkInterfacesInput struct {
 	DryRun                  *bool
@@ -1573,6 +1546,76 @@ type RevokeSecurityGroupIngressOutput struct {
 	UnknownIpPermissions      []IpPermission
 }
 
+// RunInstancesInput is AWS's shape of that name.
+type RunInstancesInput struct {
+	AdditionalInfo                    *string
+	BlockDeviceMappings               []BlockDeviceMapping
+	CapacityReservationSpecification  *CapacityReservationSpecification
+	ClientToken                       *string
+	CpuOptions                        *CpuOptionsRequest
+	CreditSpecification               *CreditSpecificationRequest
+	DisableApiStop                    *bool
+	DisableApiTermination             *bool
+	DryRun                            *bool
+	EbsOptimized                      *bool
+	ElasticGpuSpecification           []ElasticGpuSpecification
+	ElasticInferenceAccelerators      []ElasticInferenceAccelerator
+	EnablePrimaryIpv6                 *bool
+	EnclaveOptions                    *EnclaveOptionsRequest
+	HibernationOptions                *HibernationOptionsRequest
+	IamInstanceProfile                *IamInstanceProfileSpecification
+	ImageId                           *string
+	InstanceInitiatedShutdownBehavior *string
+	InstanceMarketOptions             *InstanceMarketOptionsRequest
+	InstanceType                      *string
+	Ipv6AddressCount                  *int
+	Ipv6Addresses                     []InstanceIpv6Address
+	KernelId                          *string
+	KeyName                           *string
+	LaunchTemplate                    *LaunchTemplateSpecification
+	LicenseSpecifications             []LicenseConfigurationRequest
+	MaintenanceOptions                *InstanceMaintenanceOptionsRequest
+	MaxCount                          int
+	MetadataOptions                   *InstanceMetadataOptionsRequest
+	MinCount                          int
+	Monitoring                        *RunInstancesMonitoringEnabled
+	NetworkInterfaces                 []InstanceNetworkInterfaceSpecification
+	NetworkPerformanceOptions         *InstanceNetworkPerformanceOptionsRequest
+	Operator                          *OperatorRequest
+	Placement                         *Placement
+	PrivateDnsNameOptions             *PrivateDnsNameOptionsRequest
+	PrivateIpAddress                  *string
+	RamdiskId                         *string
+	SecondaryInterfaces               []InstanceSecondaryInterfaceSpecificationRequest
+	SecurityGroupIds                  []string
+	SecurityGroups                    []string
+	SubnetId                          *string
+	TagSpecifications                 []TagSpecification
+	UserData                          *string
+}
+
+// RunInstancesOutput is AWS's shape of that name.
+type RunInstancesOutput struct {
+	Groups        []GroupIdentifier
+	Instances     []Instance
+	OwnerId       *string
+	RequesterId   *string
+	ReservationId *string
+}
+
+// TerminateInstancesInput is AWS's shape of that name.
+type TerminateInstancesInput struct {
+	DryRun         *bool
+	Force          *bool
+	InstanceIds    []string
+	SkipOsShutdown *bool
+}
+
+// TerminateInstancesOutput is AWS's shape of that name.
+type TerminateInstancesOutput struct {
+	TerminatingInstances []InstanceStateChange
+}
+
 // TagSpecification is AWS's shape of that name.
 type TagSpecification struct {
 	ResourceType *string
@@ -1612,22 +1655,6 @@ type SecurityGroupRule struct {
 	SecurityGroupRuleId  *string
 	Tags                 []Tag
 	ToPort               *int
-}
-
-// Vpc is AWS's shape of that name.
-type Vpc struct {
-	BlockPublicAccessStates     *BlockPublicAccessStates
-	CidrBlock                   *string
-	CidrBlockAssociationSet     []VpcCidrBlockAssociation
-	DhcpOptionsId               *string
-	EncryptionControl           *VpcEncryptionControl
-	InstanceTenancy             *string
-	Ipv6CidrBlockAssociationSet []VpcIpv6CidrBlockAssociation
-	IsDefault                   *bool
-	OwnerId                     *string
-	State                       *string
-	Tags                        []Tag
-	VpcId                       *string
 }
 
 // DestinationOptionsRequest is AWS's shape of that name.
@@ -1897,6 +1924,22 @@ type VpcEncryptionControlConfiguration struct {
 	VpcPeeringExclusion                *string
 }
 
+// Vpc is AWS's shape of that name.
+type Vpc struct {
+	BlockPublicAccessStates     *BlockPublicAccessStates
+	CidrBlock                   *string
+	CidrBlockAssociationSet     []VpcCidrBlockAssociation
+	DhcpOptionsId               *string
+	EncryptionControl           *VpcEncryptionControl
+	InstanceTenancy             *string
+	Ipv6CidrBlockAssociationSet []VpcIpv6CidrBlockAssociation
+	IsDefault                   *bool
+	OwnerId                     *string
+	State                       *string
+	Tags                        []Tag
+	VpcId                       *string
+}
+
 // DnsOptionsSpecification is AWS's shape of that name.
 type DnsOptionsSpecification struct {
 	DnsRecordIpType                          *string
@@ -2097,36 +2140,6 @@ type Reservation struct {
 	ReservationId *string
 }
 
-// NetworkInterfaceAttachment is AWS's shape of that name.
-type NetworkInterfaceAttachment struct {
-	AttachTime          *time.Time
-	AttachmentId        *string
-	DeleteOnTermination *bool
-	DeviceIndex         *int
-	EnaQueueCount       *int
-	EnaSrdSpecification *AttachmentEnaSrdSpecification
-	InstanceId          *string
-	InstanceOwnerId     *string
-	NetworkCardIndex    *int
-	Status              *string
-}
-
-// AttributeValue is AWS's shape of that name.
-type AttributeValue struct {
-	Value *string
-}
-
-// GroupIdentifier is AWS's shape of that name.
-type GroupIdentifier struct {
-	GroupId   *string
-	GroupName *string
-}
-
-// AttributeBooleanValue is AWS's shape of that name.
-type AttributeBooleanValue struct {
-	Value *bool
-}
-
 // PrefixList is AWS's shape of that name.
 type PrefixList struct {
 	Cidrs          []string
@@ -2163,6 +2176,11 @@ type TagDescription struct {
 	Value        *string
 }
 
+// AttributeBooleanValue is AWS's shape of that name.
+type AttributeBooleanValue struct {
+	Value *bool
+}
+
 // ServiceDetail is AWS's shape of that name.
 type ServiceDetail struct {
 	AcceptanceRequired              *bool
@@ -2192,6 +2210,11 @@ type NetworkInterfaceAttachmentChanges struct {
 	EnaQueueCount        *int
 }
 
+// AttributeValue is AWS's shape of that name.
+type AttributeValue struct {
+	Value *string
+}
+
 // EnaSrdSpecification is AWS's shape of that name.
 type EnaSrdSpecification struct {
 	EnaSrdEnabled          *bool
@@ -2211,6 +2234,239 @@ type RevokedSecurityGroupRule struct {
 	ReferencedGroupId   *string
 	SecurityGroupRuleId *string
 	ToPort              *int
+}
+
+// BlockDeviceMapping is AWS's shape of that name.
+type BlockDeviceMapping struct {
+	DeviceName  *string
+	Ebs         *EbsBlockDevice
+	NoDevice    *string
+	VirtualName *string
+}
+
+// CapacityReservationSpecification is AWS's shape of that name.
+type CapacityReservationSpecification struct {
+	CapacityReservationPreference *string
+	CapacityReservationTarget     *CapacityReservationTarget
+}
+
+// CpuOptionsRequest is AWS's shape of that name.
+type CpuOptionsRequest struct {
+	AmdSevSnp            *string
+	CoreCount            *int
+	NestedVirtualization *string
+	ThreadsPerCore       *int
+}
+
+// CreditSpecificationRequest is AWS's shape of that name.
+type CreditSpecificationRequest struct {
+	CpuCredits string
+}
+
+// ElasticGpuSpecification is AWS's shape of that name.
+type ElasticGpuSpecification struct {
+	Type string
+}
+
+// ElasticInferenceAccelerator is AWS's shape of that name.
+type ElasticInferenceAccelerator struct {
+	Count *int
+	Type  string
+}
+
+// EnclaveOptionsRequest is AWS's shape of that name.
+type EnclaveOptionsRequest struct {
+	Enabled *bool
+}
+
+// HibernationOptionsRequest is AWS's shape of that name.
+type HibernationOptionsRequest struct {
+	Configured *bool
+}
+
+// IamInstanceProfileSpecification is AWS's shape of that name.
+type IamInstanceProfileSpecification struct {
+	Arn  *string
+	Name *string
+}
+
+// InstanceMarketOptionsRequest is AWS's shape of that name.
+type InstanceMarketOptionsRequest struct {
+	MarketType  *string
+	SpotOptions *SpotMarketOptions
+}
+
+// LaunchTemplateSpecification is AWS's shape of that name.
+type LaunchTemplateSpecification struct {
+	LaunchTemplateId   *string
+	LaunchTemplateName *string
+	Version            *string
+}
+
+// LicenseConfigurationRequest is AWS's shape of that name.
+type LicenseConfigurationRequest struct {
+	LicenseConfigurationArn *string
+}
+
+// InstanceMaintenanceOptionsRequest is AWS's shape of that name.
+type InstanceMaintenanceOptionsRequest struct {
+	AutoRecovery *string
+}
+
+// InstanceMetadataOptionsRequest is AWS's shape of that name.
+type InstanceMetadataOptionsRequest struct {
+	HttpEndpoint            *string
+	HttpProtocolIpv6        *string
+	HttpPutResponseHopLimit *int
+	HttpTokens              *string
+	InstanceMetadataTags    *string
+}
+
+// RunInstancesMonitoringEnabled is AWS's shape of that name.
+type RunInstancesMonitoringEnabled struct {
+	Enabled bool
+}
+
+// InstanceNetworkInterfaceSpecification is AWS's shape of that name.
+type InstanceNetworkInterfaceSpecification struct {
+	AssociateCarrierIpAddress       *bool
+	AssociatePublicIpAddress        *bool
+	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest
+	DeleteOnTermination             *bool
+	Description                     *string
+	DeviceIndex                     *int
+	EnaQueueCount                   *int
+	EnaSrdSpecification             *EnaSrdSpecificationRequest
+	Groups                          []string
+	InterfaceType                   *string
+	Ipv4PrefixCount                 *int
+	Ipv4Prefixes                    []Ipv4PrefixSpecificationRequest
+	Ipv6AddressCount                *int
+	Ipv6Addresses                   []InstanceIpv6Address
+	Ipv6PrefixCount                 *int
+	Ipv6Prefixes                    []Ipv6PrefixSpecificationRequest
+	NetworkCardIndex                *int
+	NetworkInterfaceId              *string
+	PrimaryIpv6                     *bool
+	PrivateIpAddress                *string
+	PrivateIpAddresses              []PrivateIpAddressSpecification
+	SecondaryPrivateIpAddressCount  *int
+	SubnetId                        *string
+}
+
+// InstanceNetworkPerformanceOptionsRequest is AWS's shape of that name.
+type InstanceNetworkPerformanceOptionsRequest struct {
+	BandwidthWeighting *string
+}
+
+// Placement is AWS's shape of that name.
+type Placement struct {
+	Affinity             *string
+	AvailabilityZone     *string
+	AvailabilityZoneId   *string
+	GroupId              *string
+	GroupName            *string
+	HostId               *string
+	HostResourceGroupArn *string
+	PartitionNumber      *int
+	SpreadDomain         *string
+	Tenancy              *string
+}
+
+// PrivateDnsNameOptionsRequest is AWS's shape of that name.
+type PrivateDnsNameOptionsRequest struct {
+	EnableResourceNameDnsAAAARecord *bool
+	EnableResourceNameDnsARecord    *bool
+	HostnameType                    *string
+}
+
+// InstanceSecondaryInterfaceSpecificationRequest is AWS's shape of that name.
+type InstanceSecondaryInterfaceSpecificationRequest struct {
+	DeleteOnTermination   *bool
+	DeviceIndex           *int
+	InterfaceType         *string
+	NetworkCardIndex      *int
+	PrivateIpAddressCount *int
+	PrivateIpAddresses    []InstanceSecondaryInterfacePrivateIpAddressRequest
+	SecondarySubnetId     *string
+}
+
+// GroupIdentifier is AWS's shape of that name.
+type GroupIdentifier struct {
+	GroupId   *string
+	GroupName *string
+}
+
+// Instance is AWS's shape of that name.
+type Instance struct {
+	AmiLaunchIndex                          *int
+	Architecture                            *string
+	BlockDeviceMappings                     []InstanceBlockDeviceMapping
+	BootMode                                *string
+	CapacityBlockId                         *string
+	CapacityReservationId                   *string
+	CapacityReservationSpecification        *CapacityReservationSpecificationResponse
+	ClientToken                             *string
+	CpuOptions                              *CpuOptions
+	CurrentInstanceBootMode                 *string
+	EbsOptimized                            *bool
+	ElasticGpuAssociations                  []ElasticGpuAssociation
+	ElasticInferenceAcceleratorAssociations []ElasticInferenceAcceleratorAssociation
+	EnaSupport                              *bool
+	EnclaveOptions                          *EnclaveOptions
+	HibernationOptions                      *HibernationOptions
+	Hypervisor                              *string
+	IamInstanceProfile                      *IamInstanceProfile
+	ImageId                                 *string
+	InstanceId                              *string
+	InstanceLifecycle                       *string
+	InstanceType                            *string
+	Ipv6Address                             *string
+	KernelId                                *string
+	KeyName                                 *string
+	LaunchTime                              *time.Time
+	Licenses                                []LicenseConfiguration
+	MaintenanceOptions                      *InstanceMaintenanceOptions
+	MetadataOptions                         *InstanceMetadataOptionsResponse
+	Monitoring                              *Monitoring
+	NetworkInterfaces                       []InstanceNetworkInterface
+	NetworkPerformanceOptions               *InstanceNetworkPerformanceOptions
+	Operator                                *OperatorResponse
+	OutpostArn                              *string
+	Placement                               *Placement
+	Platform                                *string
+	PlatformDetails                         *string
+	PrivateDnsName                          *string
+	PrivateDnsNameOptions                   *PrivateDnsNameOptionsResponse
+	PrivateIpAddress                        *string
+	ProductCodes                            []ProductCode
+	PublicDnsName                           *string
+	PublicIpAddress                         *string
+	RamdiskId                               *string
+	RootDeviceName                          *string
+	RootDeviceType                          *string
+	SecondaryInterfaces                     []InstanceSecondaryInterface
+	SecurityGroups                          []GroupIdentifier
+	SourceDestCheck                         *bool
+	SpotInstanceRequestId                   *string
+	SriovNetSupport                         *string
+	State                                   *InstanceState
+	StateReason                             *StateReason
+	StateTransitionReason                   *string
+	SubnetId                                *string
+	Tags                                    []Tag
+	TpmSupport                              *string
+	UsageOperation                          *string
+	UsageOperationUpdateTime                *time.Time
+	VirtualizationType                      *string
+	VpcId                                   *string
+}
+
+// InstanceStateChange is AWS's shape of that name.
+type InstanceStateChange struct {
+	CurrentState  *InstanceState
+	InstanceId    *string
+	PreviousState *InstanceState
 }
 
 // IpRange is AWS's shape of that name.
@@ -2251,40 +2507,6 @@ type ReferencedSecurityGroup struct {
 	VpcPeeringConnectionId *string
 }
 
-// BlockPublicAccessStates is AWS's shape of that name.
-type BlockPublicAccessStates struct {
-	InternetGatewayBlockMode *string
-}
-
-// VpcCidrBlockAssociation is AWS's shape of that name.
-type VpcCidrBlockAssociation struct {
-	AssociationId  *string
-	CidrBlock      *string
-	CidrBlockState *VpcCidrBlockState
-}
-
-// VpcEncryptionControl is AWS's shape of that name.
-type VpcEncryptionControl struct {
-	Mode                   *string
-	ResourceExclusions     *VpcEncryptionControlExclusions
-	State                  *string
-	StateMessage           *string
-	Tags                   []Tag
-	VpcEncryptionControlId *string
-	VpcId                  *string
-}
-
-// VpcIpv6CidrBlockAssociation is AWS's shape of that name.
-type VpcIpv6CidrBlockAssociation struct {
-	AssociationId        *string
-	IpSource             *string
-	Ipv6AddressAttribute *string
-	Ipv6CidrBlock        *string
-	Ipv6CidrBlockState   *VpcCidrBlockState
-	Ipv6Pool             *string
-	NetworkBorderGroup   *string
-}
-
 // UnsuccessfulItemError is AWS's shape of that name.
 type UnsuccessfulItemError struct {
 	Code    *string
@@ -2317,16 +2539,6 @@ type LaunchTemplateCpuOptionsRequest struct {
 	CoreCount            *int
 	NestedVirtualization *string
 	ThreadsPerCore       *int
-}
-
-// CreditSpecificationRequest is AWS's shape of that name.
-type CreditSpecificationRequest struct {
-	CpuCredits string
-}
-
-// ElasticGpuSpecification is AWS's shape of that name.
-type ElasticGpuSpecification struct {
-	Type string
 }
 
 // LaunchTemplateElasticInferenceAccelerator is AWS's shape of that name.
@@ -2596,6 +2808,20 @@ type NetworkInterfaceAssociation struct {
 	PublicIp        *string
 }
 
+// NetworkInterfaceAttachment is AWS's shape of that name.
+type NetworkInterfaceAttachment struct {
+	AttachTime          *time.Time
+	AttachmentId        *string
+	DeleteOnTermination *bool
+	DeviceIndex         *int
+	EnaQueueCount       *int
+	EnaSrdSpecification *AttachmentEnaSrdSpecification
+	InstanceId          *string
+	InstanceOwnerId     *string
+	NetworkCardIndex    *int
+	Status              *string
+}
+
 // ConnectionTrackingConfiguration is AWS's shape of that name.
 type ConnectionTrackingConfiguration struct {
 	TcpEstablishedTimeout *int
@@ -2674,6 +2900,11 @@ type Route struct {
 	VpcPeeringConnectionId      *string
 }
 
+// BlockPublicAccessStates is AWS's shape of that name.
+type BlockPublicAccessStates struct {
+	InternetGatewayBlockMode *string
+}
+
 // SubnetIpv6CidrBlockAssociation is AWS's shape of that name.
 type SubnetIpv6CidrBlockAssociation struct {
 	AssociationId        *string
@@ -2688,6 +2919,35 @@ type PrivateDnsNameOptionsOnLaunch struct {
 	EnableResourceNameDnsAAAARecord *bool
 	EnableResourceNameDnsARecord    *bool
 	HostnameType                    *string
+}
+
+// VpcCidrBlockAssociation is AWS's shape of that name.
+type VpcCidrBlockAssociation struct {
+	AssociationId  *string
+	CidrBlock      *string
+	CidrBlockState *VpcCidrBlockState
+}
+
+// VpcEncryptionControl is AWS's shape of that name.
+type VpcEncryptionControl struct {
+	Mode                   *string
+	ResourceExclusions     *VpcEncryptionControlExclusions
+	State                  *string
+	StateMessage           *string
+	Tags                   []Tag
+	VpcEncryptionControlId *string
+	VpcId                  *string
+}
+
+// VpcIpv6CidrBlockAssociation is AWS's shape of that name.
+type VpcIpv6CidrBlockAssociation struct {
+	AssociationId        *string
+	IpSource             *string
+	Ipv6AddressAttribute *string
+	Ipv6CidrBlock        *string
+	Ipv6CidrBlockState   *VpcCidrBlockState
+	Ipv6Pool             *string
+	NetworkBorderGroup   *string
 }
 
 // DnsEntry is AWS's shape of that name.
@@ -2747,14 +3007,6 @@ type DestinationOptionsResponse struct {
 	FileFormat               *string
 	HiveCompatiblePartitions *bool
 	PerHourPartition         *bool
-}
-
-// BlockDeviceMapping is AWS's shape of that name.
-type BlockDeviceMapping struct {
-	DeviceName  *string
-	Ebs         *EbsBlockDevice
-	NoDevice    *string
-	VirtualName *string
 }
 
 // ProductCode is AWS's shape of that name.
@@ -2874,77 +3126,6 @@ type VCpuInfo struct {
 	ValidThreadsPerCore   []int
 }
 
-// Instance is AWS's shape of that name.
-type Instance struct {
-	AmiLaunchIndex                          *int
-	Architecture                            *string
-	BlockDeviceMappings                     []InstanceBlockDeviceMapping
-	BootMode                                *string
-	CapacityBlockId                         *string
-	CapacityReservationId                   *string
-	CapacityReservationSpecification        *CapacityReservationSpecificationResponse
-	ClientToken                             *string
-	CpuOptions                              *CpuOptions
-	CurrentInstanceBootMode                 *string
-	EbsOptimized                            *bool
-	ElasticGpuAssociations                  []ElasticGpuAssociation
-	ElasticInferenceAcceleratorAssociations []ElasticInferenceAcceleratorAssociation
-	EnaSupport                              *bool
-	EnclaveOptions                          *EnclaveOptions
-	HibernationOptions                      *HibernationOptions
-	Hypervisor                              *string
-	IamInstanceProfile                      *IamInstanceProfile
-	ImageId                                 *string
-	InstanceId                              *string
-	InstanceLifecycle                       *string
-	InstanceType                            *string
-	Ipv6Address                             *string
-	KernelId                                *string
-	KeyName                                 *string
-	LaunchTime                              *time.Time
-	Licenses                                []LicenseConfiguration
-	MaintenanceOptions                      *InstanceMaintenanceOptions
-	MetadataOptions                         *InstanceMetadataOptionsResponse
-	Monitoring                              *Monitoring
-	NetworkInterfaces                       []InstanceNetworkInterface
-	NetworkPerformanceOptions               *InstanceNetworkPerformanceOptions
-	Operator                                *OperatorResponse
-	OutpostArn                              *string
-	Placement                               *Placement
-	Platform                                *string
-	PlatformDetails                         *string
-	PrivateDnsName                          *string
-	PrivateDnsNameOptions                   *PrivateDnsNameOptionsResponse
-	PrivateIpAddress                        *string
-	ProductCodes                            []ProductCode
-	PublicDnsName                           *string
-	PublicIpAddress                         *string
-	RamdiskId                               *string
-	RootDeviceName                          *string
-	RootDeviceType                          *string
-	SecondaryInterfaces                     []InstanceSecondaryInterface
-	SecurityGroups                          []GroupIdentifier
-	SourceDestCheck                         *bool
-	SpotInstanceRequestId                   *string
-	SriovNetSupport                         *string
-	State                                   *InstanceState
-	StateReason                             *StateReason
-	StateTransitionReason                   *string
-	SubnetId                                *string
-	Tags                                    []Tag
-	TpmSupport                              *string
-	UsageOperation                          *string
-	UsageOperationUpdateTime                *time.Time
-	VirtualizationType                      *string
-	VpcId                                   *string
-}
-
-// AttachmentEnaSrdSpecification is AWS's shape of that name.
-type AttachmentEnaSrdSpecification struct {
-	EnaSrdEnabled          *bool
-	EnaSrdUdpSpecification *AttachmentEnaSrdUdpSpecification
-}
-
 // RegionGeography is AWS's shape of that name.
 type RegionGeography struct {
 	Name *string
@@ -2965,22 +3146,181 @@ type EnaSrdUdpSpecification struct {
 	EnaSrdUdpEnabled *bool
 }
 
-// VpcCidrBlockState is AWS's shape of that name.
-type VpcCidrBlockState struct {
-	State         *string
-	StatusMessage *string
+// EbsBlockDevice is AWS's shape of that name.
+type EbsBlockDevice struct {
+	AvailabilityZone         *string
+	AvailabilityZoneId       *string
+	DeleteOnTermination      *bool
+	EbsCardIndex             *int
+	Encrypted                *bool
+	Iops                     *int
+	KmsKeyId                 *string
+	OutpostArn               *string
+	SnapshotId               *string
+	Throughput               *int
+	VolumeInitializationRate *int
+	VolumeSize               *int
+	VolumeType               *string
 }
 
-// VpcEncryptionControlExclusions is AWS's shape of that name.
-type VpcEncryptionControlExclusions struct {
-	EgressOnlyInternetGateway *VpcEncryptionControlExclusion
-	ElasticFileSystem         *VpcEncryptionControlExclusion
-	InternetGateway           *VpcEncryptionControlExclusion
-	Lambda                    *VpcEncryptionControlExclusion
-	NatGateway                *VpcEncryptionControlExclusion
-	VirtualPrivateGateway     *VpcEncryptionControlExclusion
-	VpcLattice                *VpcEncryptionControlExclusion
-	VpcPeering                *VpcEncryptionControlExclusion
+// CapacityReservationTarget is AWS's shape of that name.
+type CapacityReservationTarget struct {
+	CapacityReservationId               *string
+	CapacityReservationResourceGroupArn *string
+}
+
+// SpotMarketOptions is AWS's shape of that name.
+type SpotMarketOptions struct {
+	BlockDurationMinutes         *int
+	InstanceInterruptionBehavior *string
+	MaxPrice                     *string
+	SpotInstanceType             *string
+	ValidUntil                   *time.Time
+}
+
+// EnaSrdSpecificationRequest is AWS's shape of that name.
+type EnaSrdSpecificationRequest struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *EnaSrdUdpSpecificationRequest
+}
+
+// InstanceSecondaryInterfacePrivateIpAddressRequest is AWS's shape of that name.
+type InstanceSecondaryInterfacePrivateIpAddressRequest struct {
+	PrivateIpAddress string
+}
+
+// InstanceBlockDeviceMapping is AWS's shape of that name.
+type InstanceBlockDeviceMapping struct {
+	DeviceName *string
+	Ebs        *EbsInstanceBlockDevice
+}
+
+// CapacityReservationSpecificationResponse is AWS's shape of that name.
+type CapacityReservationSpecificationResponse struct {
+	CapacityReservationPreference *string
+	CapacityReservationTarget     *CapacityReservationTargetResponse
+}
+
+// CpuOptions is AWS's shape of that name.
+type CpuOptions struct {
+	AmdSevSnp            *string
+	CoreCount            *int
+	NestedVirtualization *string
+	ThreadsPerCore       *int
+}
+
+// ElasticGpuAssociation is AWS's shape of that name.
+type ElasticGpuAssociation struct {
+	ElasticGpuAssociationId    *string
+	ElasticGpuAssociationState *string
+	ElasticGpuAssociationTime  *string
+	ElasticGpuId               *string
+}
+
+// ElasticInferenceAcceleratorAssociation is AWS's shape of that name.
+type ElasticInferenceAcceleratorAssociation struct {
+	ElasticInferenceAcceleratorArn              *string
+	ElasticInferenceAcceleratorAssociationId    *string
+	ElasticInferenceAcceleratorAssociationState *string
+	ElasticInferenceAcceleratorAssociationTime  *time.Time
+}
+
+// EnclaveOptions is AWS's shape of that name.
+type EnclaveOptions struct {
+	Enabled *bool
+}
+
+// HibernationOptions is AWS's shape of that name.
+type HibernationOptions struct {
+	Configured *bool
+}
+
+// IamInstanceProfile is AWS's shape of that name.
+type IamInstanceProfile struct {
+	Arn *string
+	Id  *string
+}
+
+// LicenseConfiguration is AWS's shape of that name.
+type LicenseConfiguration struct {
+	LicenseConfigurationArn *string
+}
+
+// InstanceMaintenanceOptions is AWS's shape of that name.
+type InstanceMaintenanceOptions struct {
+	AutoRecovery    *string
+	RebootMigration *string
+}
+
+// InstanceMetadataOptionsResponse is AWS's shape of that name.
+type InstanceMetadataOptionsResponse struct {
+	HttpEndpoint            *string
+	HttpProtocolIpv6        *string
+	HttpPutResponseHopLimit *int
+	HttpTokens              *string
+	InstanceMetadataTags    *string
+	State                   *string
+}
+
+// Monitoring is AWS's shape of that name.
+type Monitoring struct {
+	State *string
+}
+
+// InstanceNetworkInterface is AWS's shape of that name.
+type InstanceNetworkInterface struct {
+	Association                     *InstanceNetworkInterfaceAssociation
+	Attachment                      *InstanceNetworkInterfaceAttachment
+	ConnectionTrackingConfiguration *ConnectionTrackingSpecificationResponse
+	Description                     *string
+	Groups                          []GroupIdentifier
+	InterfaceType                   *string
+	Ipv4Prefixes                    []InstanceIpv4Prefix
+	Ipv6Addresses                   []InstanceIpv6Address
+	Ipv6Prefixes                    []InstanceIpv6Prefix
+	MacAddress                      *string
+	NetworkInterfaceId              *string
+	Operator                        *OperatorResponse
+	OwnerId                         *string
+	PrivateDnsName                  *string
+	PrivateIpAddress                *string
+	PrivateIpAddresses              []InstancePrivateIpAddress
+	SourceDestCheck                 *bool
+	Status                          *string
+	SubnetId                        *string
+	VpcId                           *string
+}
+
+// InstanceNetworkPerformanceOptions is AWS's shape of that name.
+type InstanceNetworkPerformanceOptions struct {
+	BandwidthWeighting *string
+}
+
+// PrivateDnsNameOptionsResponse is AWS's shape of that name.
+type PrivateDnsNameOptionsResponse struct {
+	EnableResourceNameDnsAAAARecord *bool
+	EnableResourceNameDnsARecord    *bool
+	HostnameType                    *string
+}
+
+// InstanceSecondaryInterface is AWS's shape of that name.
+type InstanceSecondaryInterface struct {
+	Attachment           *InstanceSecondaryInterfaceAttachment
+	InterfaceType        *string
+	MacAddress           *string
+	OwnerId              *string
+	PrivateIpAddresses   []InstanceSecondaryInterfacePrivateIpAddress
+	SecondaryInterfaceId *string
+	SecondaryNetworkId   *string
+	SecondarySubnetId    *string
+	SourceDestCheck      *bool
+	Status               *string
+}
+
+// InstanceState is AWS's shape of that name.
+type InstanceState struct {
+	Code *int
+	Name *string
 }
 
 // LaunchTemplateEbsBlockDeviceRequest is AWS's shape of that name.
@@ -2995,12 +3335,6 @@ type LaunchTemplateEbsBlockDeviceRequest struct {
 	VolumeInitializationRate *int
 	VolumeSize               *int
 	VolumeType               *string
-}
-
-// CapacityReservationTarget is AWS's shape of that name.
-type CapacityReservationTarget struct {
-	CapacityReservationId               *string
-	CapacityReservationResourceGroupArn *string
 }
 
 // LaunchTemplateSpotMarketOptionsRequest is AWS's shape of that name.
@@ -3069,12 +3403,6 @@ type TotalLocalStorageGBRequest struct {
 type VCpuCountRangeRequest struct {
 	Max *int
 	Min int
-}
-
-// EnaSrdSpecificationRequest is AWS's shape of that name.
-type EnaSrdSpecificationRequest struct {
-	EnaSrdEnabled          *bool
-	EnaSrdUdpSpecification *EnaSrdUdpSpecificationRequest
 }
 
 // InstanceIpv6AddressRequest is AWS's shape of that name.
@@ -3272,27 +3600,34 @@ type LaunchTemplateTagSpecification struct {
 	Tags         []Tag
 }
 
+// AttachmentEnaSrdSpecification is AWS's shape of that name.
+type AttachmentEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *AttachmentEnaSrdUdpSpecification
+}
+
 // SubnetCidrBlockState is AWS's shape of that name.
 type SubnetCidrBlockState struct {
 	State         *string
 	StatusMessage *string
 }
 
-// EbsBlockDevice is AWS's shape of that name.
-type EbsBlockDevice struct {
-	AvailabilityZone         *string
-	AvailabilityZoneId       *string
-	DeleteOnTermination      *bool
-	EbsCardIndex             *int
-	Encrypted                *bool
-	Iops                     *int
-	KmsKeyId                 *string
-	OutpostArn               *string
-	SnapshotId               *string
-	Throughput               *int
-	VolumeInitializationRate *int
-	VolumeSize               *int
-	VolumeType               *string
+// VpcCidrBlockState is AWS's shape of that name.
+type VpcCidrBlockState struct {
+	State         *string
+	StatusMessage *string
+}
+
+// VpcEncryptionControlExclusions is AWS's shape of that name.
+type VpcEncryptionControlExclusions struct {
+	EgressOnlyInternetGateway *VpcEncryptionControlExclusion
+	ElasticFileSystem         *VpcEncryptionControlExclusion
+	InternetGateway           *VpcEncryptionControlExclusion
+	Lambda                    *VpcEncryptionControlExclusion
+	NatGateway                *VpcEncryptionControlExclusion
+	VirtualPrivateGateway     *VpcEncryptionControlExclusion
+	VpcLattice                *VpcEncryptionControlExclusion
+	VpcPeering                *VpcEncryptionControlExclusion
 }
 
 // EbsCardInfo is AWS's shape of that name.
@@ -3391,173 +3726,93 @@ type NeuronDeviceInfo struct {
 	Name       *string
 }
 
-// InstanceBlockDeviceMapping is AWS's shape of that name.
-type InstanceBlockDeviceMapping struct {
-	DeviceName *string
-	Ebs        *EbsInstanceBlockDevice
-}
-
-// CapacityReservationSpecificationResponse is AWS's shape of that name.
-type CapacityReservationSpecificationResponse struct {
-	CapacityReservationPreference *string
-	CapacityReservationTarget     *CapacityReservationTargetResponse
-}
-
-// CpuOptions is AWS's shape of that name.
-type CpuOptions struct {
-	AmdSevSnp            *string
-	CoreCount            *int
-	NestedVirtualization *string
-	ThreadsPerCore       *int
-}
-
-// ElasticGpuAssociation is AWS's shape of that name.
-type ElasticGpuAssociation struct {
-	ElasticGpuAssociationId    *string
-	ElasticGpuAssociationState *string
-	ElasticGpuAssociationTime  *string
-	ElasticGpuId               *string
-}
-
-// ElasticInferenceAcceleratorAssociation is AWS's shape of that name.
-type ElasticInferenceAcceleratorAssociation struct {
-	ElasticInferenceAcceleratorArn              *string
-	ElasticInferenceAcceleratorAssociationId    *string
-	ElasticInferenceAcceleratorAssociationState *string
-	ElasticInferenceAcceleratorAssociationTime  *time.Time
-}
-
-// EnclaveOptions is AWS's shape of that name.
-type EnclaveOptions struct {
-	Enabled *bool
-}
-
-// HibernationOptions is AWS's shape of that name.
-type HibernationOptions struct {
-	Configured *bool
-}
-
-// IamInstanceProfile is AWS's shape of that name.
-type IamInstanceProfile struct {
-	Arn *string
-	Id  *string
-}
-
-// LicenseConfiguration is AWS's shape of that name.
-type LicenseConfiguration struct {
-	LicenseConfigurationArn *string
-}
-
-// InstanceMaintenanceOptions is AWS's shape of that name.
-type InstanceMaintenanceOptions struct {
-	AutoRecovery    *string
-	RebootMigration *string
-}
-
-// InstanceMetadataOptionsResponse is AWS's shape of that name.
-type InstanceMetadataOptionsResponse struct {
-	HttpEndpoint            *string
-	HttpProtocolIpv6        *string
-	HttpPutResponseHopLimit *int
-	HttpTokens              *string
-	InstanceMetadataTags    *string
-	State                   *string
-}
-
-// Monitoring is AWS's shape of that name.
-type Monitoring struct {
-	State *string
-}
-
-// InstanceNetworkInterface is AWS's shape of that name.
-type InstanceNetworkInterface struct {
-	Association                     *InstanceNetworkInterfaceAssociation
-	Attachment                      *InstanceNetworkInterfaceAttachment
-	ConnectionTrackingConfiguration *ConnectionTrackingSpecificationResponse
-	Description                     *string
-	Groups                          []GroupIdentifier
-	InterfaceType                   *string
-	Ipv4Prefixes                    []InstanceIpv4Prefix
-	Ipv6Addresses                   []InstanceIpv6Address
-	Ipv6Prefixes                    []InstanceIpv6Prefix
-	MacAddress                      *string
-	NetworkInterfaceId              *string
-	Operator                        *OperatorResponse
-	OwnerId                         *string
-	PrivateDnsName                  *string
-	PrivateIpAddress                *string
-	PrivateIpAddresses              []InstancePrivateIpAddress
-	SourceDestCheck                 *bool
-	Status                          *string
-	SubnetId                        *string
-	VpcId                           *string
-}
-
-// InstanceNetworkPerformanceOptions is AWS's shape of that name.
-type InstanceNetworkPerformanceOptions struct {
-	BandwidthWeighting *string
-}
-
-// Placement is AWS's shape of that name.
-type Placement struct {
-	Affinity             *string
-	AvailabilityZone     *string
-	AvailabilityZoneId   *string
-	GroupId              *string
-	GroupName            *string
-	HostId               *string
-	HostResourceGroupArn *string
-	PartitionNumber      *int
-	SpreadDomain         *string
-	Tenancy              *string
-}
-
-// PrivateDnsNameOptionsResponse is AWS's shape of that name.
-type PrivateDnsNameOptionsResponse struct {
-	EnableResourceNameDnsAAAARecord *bool
-	EnableResourceNameDnsARecord    *bool
-	HostnameType                    *string
-}
-
-// InstanceSecondaryInterface is AWS's shape of that name.
-type InstanceSecondaryInterface struct {
-	Attachment           *InstanceSecondaryInterfaceAttachment
-	InterfaceType        *string
-	MacAddress           *string
-	OwnerId              *string
-	PrivateIpAddresses   []InstanceSecondaryInterfacePrivateIpAddress
-	SecondaryInterfaceId *string
-	SecondaryNetworkId   *string
-	SecondarySubnetId    *string
-	SourceDestCheck      *bool
-	Status               *string
-}
-
-// InstanceState is AWS's shape of that name.
-type InstanceState struct {
-	Code *int
-	Name *string
-}
-
-// AttachmentEnaSrdUdpSpecification is AWS's shape of that name.
-type AttachmentEnaSrdUdpSpecification struct {
+// EnaSrdUdpSpecificationRequest is AWS's shape of that name.
+type EnaSrdUdpSpecificationRequest struct {
 	EnaSrdUdpEnabled *bool
 }
 
-// VpcEncryptionControlExclusion is AWS's shape of that name.
-type VpcEncryptionControlExclusion struct {
-	State        *string
-	StateMessage *string
+// EbsInstanceBlockDevice is AWS's shape of that name.
+type EbsInstanceBlockDevice struct {
+	AssociatedResource  *string
+	AttachTime          *time.Time
+	DeleteOnTermination *bool
+	EbsCardIndex        *int
+	Operator            *OperatorResponse
+	Status              *string
+	VolumeId            *string
+	VolumeOwnerId       *string
+}
+
+// CapacityReservationTargetResponse is AWS's shape of that name.
+type CapacityReservationTargetResponse struct {
+	CapacityReservationId               *string
+	CapacityReservationResourceGroupArn *string
+}
+
+// InstanceNetworkInterfaceAssociation is AWS's shape of that name.
+type InstanceNetworkInterfaceAssociation struct {
+	CarrierIp       *string
+	CustomerOwnedIp *string
+	IpOwnerId       *string
+	PublicDnsName   *string
+	PublicIp        *string
+}
+
+// InstanceNetworkInterfaceAttachment is AWS's shape of that name.
+type InstanceNetworkInterfaceAttachment struct {
+	AttachTime          *time.Time
+	AttachmentId        *string
+	DeleteOnTermination *bool
+	DeviceIndex         *int
+	EnaQueueCount       *int
+	EnaSrdSpecification *InstanceAttachmentEnaSrdSpecification
+	NetworkCardIndex    *int
+	Status              *string
+}
+
+// ConnectionTrackingSpecificationResponse is AWS's shape of that name.
+type ConnectionTrackingSpecificationResponse struct {
+	TcpEstablishedTimeout *int
+	UdpStreamTimeout      *int
+	UdpTimeout            *int
+}
+
+// InstanceIpv4Prefix is AWS's shape of that name.
+type InstanceIpv4Prefix struct {
+	Ipv4Prefix *string
+}
+
+// InstanceIpv6Prefix is AWS's shape of that name.
+type InstanceIpv6Prefix struct {
+	Ipv6Prefix *string
+}
+
+// InstancePrivateIpAddress is AWS's shape of that name.
+type InstancePrivateIpAddress struct {
+	Association      *InstanceNetworkInterfaceAssociation
+	Primary          *bool
+	PrivateDnsName   *string
+	PrivateIpAddress *string
+}
+
+// InstanceSecondaryInterfaceAttachment is AWS's shape of that name.
+type InstanceSecondaryInterfaceAttachment struct {
+	AttachTime          *time.Time
+	AttachmentId        *string
+	DeleteOnTermination *bool
+	DeviceIndex         *int
+	NetworkCardIndex    *int
+	Status              *string
+}
+
+// InstanceSecondaryInterfacePrivateIpAddress is AWS's shape of that name.
+type InstanceSecondaryInterfacePrivateIpAddress struct {
+	PrivateIpAddress *string
 }
 
 // CpuPerformanceFactorRequest is AWS's shape of that name.
 type CpuPerformanceFactorRequest struct {
 	References []PerformanceFactorReferenceRequest
-}
-
-// EnaSrdUdpSpecificationRequest is AWS's shape of that name.
-type EnaSrdUdpSpecificationRequest struct {
-	EnaSrdUdpEnabled *bool
 }
 
 // LaunchTemplateEbsBlockDevice is AWS's shape of that name.
@@ -3572,12 +3827,6 @@ type LaunchTemplateEbsBlockDevice struct {
 	VolumeInitializationRate *int
 	VolumeSize               *int
 	VolumeType               *string
-}
-
-// CapacityReservationTargetResponse is AWS's shape of that name.
-type CapacityReservationTargetResponse struct {
-	CapacityReservationId               *string
-	CapacityReservationResourceGroupArn *string
 }
 
 // LaunchTemplateSpotMarketOptions is AWS's shape of that name.
@@ -3676,6 +3925,17 @@ type SecondaryInterfacePrivateIpAddressSpecification struct {
 	PrivateIpAddress *string
 }
 
+// AttachmentEnaSrdUdpSpecification is AWS's shape of that name.
+type AttachmentEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool
+}
+
+// VpcEncryptionControlExclusion is AWS's shape of that name.
+type VpcEncryptionControlExclusion struct {
+	State        *string
+	StateMessage *string
+}
+
 // FpgaDeviceMemoryInfo is AWS's shape of that name.
 type FpgaDeviceMemoryInfo struct {
 	SizeInMiB *int
@@ -3707,77 +3967,10 @@ type NeuronDeviceMemoryInfo struct {
 	SizeInMiB *int
 }
 
-// EbsInstanceBlockDevice is AWS's shape of that name.
-type EbsInstanceBlockDevice struct {
-	AssociatedResource  *string
-	AttachTime          *time.Time
-	DeleteOnTermination *bool
-	EbsCardIndex        *int
-	Operator            *OperatorResponse
-	Status              *string
-	VolumeId            *string
-	VolumeOwnerId       *string
-}
-
-// InstanceNetworkInterfaceAssociation is AWS's shape of that name.
-type InstanceNetworkInterfaceAssociation struct {
-	CarrierIp       *string
-	CustomerOwnedIp *string
-	IpOwnerId       *string
-	PublicDnsName   *string
-	PublicIp        *string
-}
-
-// InstanceNetworkInterfaceAttachment is AWS's shape of that name.
-type InstanceNetworkInterfaceAttachment struct {
-	AttachTime          *time.Time
-	AttachmentId        *string
-	DeleteOnTermination *bool
-	DeviceIndex         *int
-	EnaQueueCount       *int
-	EnaSrdSpecification *InstanceAttachmentEnaSrdSpecification
-	NetworkCardIndex    *int
-	Status              *string
-}
-
-// ConnectionTrackingSpecificationResponse is AWS's shape of that name.
-type ConnectionTrackingSpecificationResponse struct {
-	TcpEstablishedTimeout *int
-	UdpStreamTimeout      *int
-	UdpTimeout            *int
-}
-
-// InstanceIpv4Prefix is AWS's shape of that name.
-type InstanceIpv4Prefix struct {
-	Ipv4Prefix *string
-}
-
-// InstanceIpv6Prefix is AWS's shape of that name.
-type InstanceIpv6Prefix struct {
-	Ipv6Prefix *string
-}
-
-// InstancePrivateIpAddress is AWS's shape of that name.
-type InstancePrivateIpAddress struct {
-	Association      *InstanceNetworkInterfaceAssociation
-	Primary          *bool
-	PrivateDnsName   *string
-	PrivateIpAddress *string
-}
-
-// InstanceSecondaryInterfaceAttachment is AWS's shape of that name.
-type InstanceSecondaryInterfaceAttachment struct {
-	AttachTime          *time.Time
-	AttachmentId        *string
-	DeleteOnTermination *bool
-	DeviceIndex         *int
-	NetworkCardIndex    *int
-	Status              *string
-}
-
-// InstanceSecondaryInterfacePrivateIpAddress is AWS's shape of that name.
-type InstanceSecondaryInterfacePrivateIpAddress struct {
-	PrivateIpAddress *string
+// InstanceAttachmentEnaSrdSpecification is AWS's shape of that name.
+type InstanceAttachmentEnaSrdSpecification struct {
+	EnaSrdEnabled          *bool
+	EnaSrdUdpSpecification *InstanceAttachmentEnaSrdUdpSpecification
 }
 
 // PerformanceFactorReferenceRequest is AWS's shape of that name.
@@ -3795,18 +3988,12 @@ type LaunchTemplateEnaSrdUdpSpecification struct {
 	EnaSrdUdpEnabled *bool
 }
 
-// InstanceAttachmentEnaSrdSpecification is AWS's shape of that name.
-type InstanceAttachmentEnaSrdSpecification struct {
-	EnaSrdEnabled          *bool
-	EnaSrdUdpSpecification *InstanceAttachmentEnaSrdUdpSpecification
+// InstanceAttachmentEnaSrdUdpSpecification is AWS's shape of that name.
+type InstanceAttachmentEnaSrdUdpSpecification struct {
+	EnaSrdUdpEnabled *bool
 }
 
 // PerformanceFactorReference is AWS's shape of that name.
 type PerformanceFactorReference struct {
 	InstanceFamily *string
-}
-
-// InstanceAttachmentEnaSrdUdpSpecification is AWS's shape of that name.
-type InstanceAttachmentEnaSrdUdpSpecification struct {
-	EnaSrdUdpEnabled *bool
 }
