@@ -281,3 +281,17 @@ func (w *world) get(address, path string) string {
 	w.must(err)
 	return string(body)
 }
+
+// through is the answer to a request for a host by way of the twin's own port.
+func (w *world) through(host, path string) string {
+	w.t.Helper()
+	request, err := http.NewRequestWithContext(w.Context, http.MethodGet, "http://"+w.Address()+path, nil)
+	w.must(err)
+	request.Host = host
+	answer, err := http.DefaultClient.Do(request)
+	w.must(err)
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	w.must(err)
+	return string(body)
+}
