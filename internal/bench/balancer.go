@@ -39,7 +39,7 @@ func ratios(text string) (rows []row) {
 // deployUnderLoad deploys hello ten times while hey keeps asking it, and counts what failed.
 func deployUnderLoad(ctx context.Context, w *world) ([]row, error) {
 	hey, err := exec.LookPath("hey")
-	if err != nil {
+	if err != nil { //nolint:nilerr // a program that is missing is a measurement that is missing
 		return []row{{"requests failed while deployed ten times under load", "0", "not measured: hey is not installed", false}}, nil
 	}
 	hello := filepath.Join(w.root, "examples", "hello")
@@ -64,8 +64,12 @@ func deployUnderLoad(ctx context.Context, w *world) ([]row, error) {
 			return nil, err
 		}
 	}
-	load.Process.Signal(os.Interrupt)
-	load.Wait()
+	if err := load.Process.Signal(os.Interrupt); err != nil {
+		return nil, fmt.Errorf("the load ended before the deployments: %w", err)
+	}
+	if err := load.Wait(); err != nil {
+		return nil, fmt.Errorf("hey: %w", err)
+	}
 	good, failed := counts(report.String())
 	return []row{{"requests failed while replaced ten times under load", "0", fmt.Sprintf("%d of %d", failed, good+failed), failed == 0 && good > 0}}, nil
 }

@@ -25,7 +25,6 @@ func readJSON(name string, src []byte, report *faults) *Node {
 	root, err := r.value(0)
 	if err == nil {
 		if pos := r.next(); pos < len(src) {
-			err = &json.SyntaxError{Offset: int64(pos)}
 			report.add(r.pos(pos), "Template format error: JSON not well-formed: there is text after the template")
 			return root
 		}

@@ -110,7 +110,7 @@ func exposedPorts(from map[string]struct{}) []Port {
 func imageFailure(operation, ref string, err error) error {
 	err = failure(operation, ref, err)
 	var refused *Error
-	if errors.As(err, &refused) && refused.Kind == ErrNotFound {
+	if errors.As(err, &refused) && errors.Is(refused.Kind, ErrNotFound) {
 		refused.Kind = ErrImageNotFound
 	}
 	return err

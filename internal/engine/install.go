@@ -143,7 +143,7 @@ func (m machine) await(ctx context.Context, exited <-chan error, log string) (*E
 		select {
 		case err := <-exited:
 			text, _ := os.ReadFile(log) // an unreadable log has no last lines
-			return nil, fmt.Errorf("the container engine did not start: dockerd ended (%v); its log %s ends:\n%s", err, log, lastLines(string(text), 10))
+			return nil, fmt.Errorf("the container engine did not start: dockerd ended (%w); its log %s ends:\n%s", err, log, lastLines(string(text), 10))
 		case <-ctx.Done():
 			return nil, fmt.Errorf("the container engine was started, but does not answer after %v; see %s: %w", m.waitFor, log, ctx.Err())
 		case <-ticker.C:

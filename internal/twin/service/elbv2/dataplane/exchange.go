@@ -281,7 +281,7 @@ func (x *exchange) stream(b *body) (done bool, err error) {
 		}
 		n, err := x.readMore(x.work.in)
 		if n == 0 && err != nil {
-			if b.kind == bodyUntilClose && err == io.EOF {
+			if b.kind == bodyUntilClose && errors.Is(err, io.EOF) {
 				return true, nil
 			}
 			return false, err

@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -67,7 +68,7 @@ func tunnelOneWay(to, from net.Conn, timeout time.Duration, moved *atomic.Int64)
 			continue // the other way was busy
 		}
 		half, ok := to.(interface{ CloseWrite() error })
-		if err != io.EOF || !ok || half.CloseWrite() != nil {
+		if !errors.Is(err, io.EOF) || !ok || half.CloseWrite() != nil {
 			to.Close()
 			from.Close()
 		}
