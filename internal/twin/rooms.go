@@ -3,6 +3,7 @@ package twin
 import (
 	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/room"
+	"slipway.dev/internal/twin/service/applicationautoscaling"
 	"slipway.dev/internal/twin/service/cloudformation"
 	"slipway.dev/internal/twin/service/ecr"
 	"slipway.dev/internal/twin/service/ecs"
@@ -20,6 +21,7 @@ import (
 // tables are those of every service.
 func tables() []store.Schema {
 	return concat(
+		applicationautoscaling.Tables,
 		cloudformation.Tables,
 		ecr.Tables,
 		ecs.Tables,
@@ -38,6 +40,7 @@ func tables() []store.Schema {
 // rooms makes every service. One line a service, here and in tables.
 func rooms(h room.House) []room.Room {
 	return []room.Room{
+		applicationautoscaling.New(h).Room(),
 		cloudformation.New(h).Room(),
 		ecr.New(h).Room(),
 		ecs.New(h).Room(),
