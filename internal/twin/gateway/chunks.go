@@ -43,6 +43,8 @@ type chunkReader struct {
 	left     int64
 	chunk    hash.Hash
 	claimed  string
+	trailer  http.Header
+	trailing bool // the trailing headers are signed too
 	done     bool
 }
 
@@ -52,7 +54,7 @@ func newChunkReader(r *http.Request, s *signature, key []byte, payload string) *
 	}
 	return &chunkReader{
 		body: r.Body, in: bufio.NewReader(r.Body), request: r, sig: s, key: key,
-		signed: !strings.HasPrefix(payload, "STREAMING-UNSIGNED"), previous: s.value,
+		signed: !strings.HasPrefix(payload, "STREAMING-UNSIGNED"), previous: s.value, trailer: http.Header{}, trailing: strings.HasSuffix(payload, "-TRAILER"),
 	}
 }
 
@@ -125,14 +127,41 @@ func (c *chunkReader) finish() error {
 	if err := c.verify(); err != nil {
 		return err
 	}
+	var signed strings.Builder
 	for {
 		line, err := c.in.ReadString('\n')
-		line = strings.TrimRight(line, "\r\n")
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			c.request.Header.Set(strings.TrimSpace(name), strings.TrimSpace(value))
+		name, value, ok := strings.Cut(strings.TrimRight(line, "\r\n"), ":")
+		switch name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value); {
+		case !ok:
+		case name == "x-amz-trailer-signature":
+			c.claimed = value
+		default:
+			signed.WriteString(name + ":" + value + "\n")
+			c.trailer.Set(name, value)
 		}
 		if err != nil {
-			return io.EOF
+			break
 		}
 	}
+	return c.verifyTrailer(signed.String())
+}
+
+// verifyTrailer checks the signature of the trailing headers where the request says that they are signed.
+func (c *chunkReader) verifyTrailer(headers string) error {
+	if !c.signed || !c.trailing {
+		return io.EOF
+	}
+	toSign := strings.Join([]string{algorithm + "-TRAILER", c.sig.at.Format(stamp), c.sig.credentialScope(), c.previous, hexSum([]byte(headers))}, "\n")
+	if !hmac.Equal([]byte(hexMAC(c.key, toSign)), []byte(c.claimed)) {
+		return errMismatch.forS3()
+	}
+	return io.EOF
+}
+
+// Trailer returns a header that came after the body, once that has been read, or the one that announces it (X-Amz-Trailer).
+func (c *chunkReader) Trailer(name string) string {
+	if value := c.trailer.Get(name); value != "" || !strings.EqualFold(name, "X-Amz-Trailer") {
+		return value
+	}
+	return c.request.Header.Get(name)
 }

@@ -34,6 +34,8 @@ var (
 		http.StatusForbidden, "The security token included in the request is invalid."}
 	errMismatch = &denial{"SignatureDoesNotMatch", "InvalidSignatureException", "SignatureDoesNotMatch", "SignatureDoesNotMatch",
 		http.StatusForbidden, "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."}
+	errOldScheme = &denial{"IncompleteSignature", "IncompleteSignatureException", "IncompleteSignature", "InvalidRequest",
+		http.StatusBadRequest, "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."}
 	errExpired = &denial{"ExpiredToken", "ExpiredTokenException", "RequestExpired", "ExpiredToken",
 		http.StatusForbidden, "The security token included in the request is expired"}
 )

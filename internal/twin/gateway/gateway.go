@@ -163,6 +163,9 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, s *operation.Se
 
 // authenticate checks the signature and returns a context that carries the caller.
 func (g *Gateway) authenticate(r *http.Request, s *operation.Service, sig *signature, call *Call) (context.Context, error) {
+	if sig == nil && (strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || r.URL.Query().Has("AWSAccessKeyId")) {
+		return nil, errOldScheme
+	}
 	if sig == nil {
 		return nil, errMissing
 	}

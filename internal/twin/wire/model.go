@@ -94,6 +94,8 @@ type OperationModel struct {
 	Input  *Ref  `json:"input"`
 	Output *Ref  `json:"output"`
 	Errors []Ref `json:"errors"`
+	// Deprecated operations of S3 share their route with the ones that took their place.
+	Deprecated bool `json:"deprecated"`
 }
 
 // Ref is a use of a shape, with what the place of use adds.

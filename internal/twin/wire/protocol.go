@@ -51,8 +51,15 @@ func (a *API) Route(r *http.Request) (*Request, error) {
 			return req, Errorf("InvalidAction", "Could not find operation %s for version %s", req.form.Get("Action"), cmp.Or(req.form.Get("Version"), m.Metadata.APIVersion))
 		}
 	case strings.HasPrefix(m.Metadata.Protocol, "rest-"):
+		if a.Name == "s3" {
+			r = pathStyle(r)
+			req.HTTP = r
+		}
 		if req.Op, req.labels = m.findRoute(r); req.Op == nil {
 			return req, &Error{Code: "MethodNotAllowed", Message: "The specified method is not allowed against this resource.", Status: http.StatusMethodNotAllowed}
+		}
+		if a.Name == "s3" {
+			return req, unserved(r, req.Op)
 		}
 	default:
 		return req, &Error{Code: "UnknownOperationException", Message: "The request names no operation: the header X-Amz-Target is missing"}
@@ -308,14 +315,19 @@ func (q *Request) writeREST(w http.ResponseWriter, s *Shape, v reflect.Value, as
 		}
 		return send(w, status, b)
 	}
+	if q.API.Name == "s3" && s.Name == "GetBucketLocationOutput" {
+		return writeLocation(w, v)
+	}
 	return q.writeXMLBody(w, status, &Ref{Target: s, XMLNamespace: q.Op.Output.XMLNamespace}, cmp.Or(s.LocationName, q.resultName(s)), v)
 }
 
-// resultName is the root element of a rest-xml answer whose output names none: "ListBucketsOutput" is written
-// "ListAllMyBucketsResult" only where the model says so, otherwise the shape's name.
+// resultName is the root element of a rest-xml answer whose output names none: S3's own name for it, otherwise the shape's.
 func (q *Request) resultName(s *Shape) string {
 	if n := q.Op.Output.LocationName; n != "" {
 		return n
+	}
+	if name := s3Roots[s.Name]; name != "" && q.API.Name == "s3" {
+		return name
 	}
 	return s.Name
 }
@@ -356,7 +368,7 @@ func (q *Request) writeXMLBody(w http.ResponseWriter, status int, ref *Ref, name
 	x.WriteString(xmlHead)
 	ns := ref.XMLNamespace
 	if ns == nil && ref.Target.XMLNamespace == nil && q.API.Name == "s3" {
-		ns = &XMLNamespace{URI: "http://s3.amazonaws.com/doc/2006-03-01/"}
+		ns = &XMLNamespace{URI: s3Namespace}
 	}
 	x.openStruct(name, &Ref{Target: ref.Target, XMLNamespace: ns}, ref.Target, v)
 	if err := x.structure(ref.Target, v); err != nil {

@@ -115,7 +115,9 @@ func unescape(s string) string {
 func (m *Model) findRoute(r *http.Request) (*OperationModel, map[string]string) {
 	m.routesOnce.Do(func() {
 		for _, op := range m.Operations {
-			m.routes = append(m.routes, newRoute(op))
+			if !op.Deprecated {
+				m.routes = append(m.routes, newRoute(op))
+			}
 		}
 		slices.SortFunc(m.routes, func(a, b route) int { return strings.Compare(a.op.Name, b.op.Name) })
 	})
