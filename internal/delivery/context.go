@@ -66,20 +66,25 @@ func (b *buildFolder) holds(name string) (bool, error) {
 // differs reports whether any of the files that git calls changed may be part of the image.
 func (b *buildFolder) differs(changed []string) (bool, error) {
 	for _, name := range changed {
-		holds, err := b.holds(name)
-		if err != nil || holds {
-			return holds, err
+		if name != "" && !strings.HasSuffix(name, "/") {
+			if holds, err := b.holds(name); err != nil || holds {
+				return holds, err
+			}
+			continue
+		}
+		held := false
+		if err := b.walk(name, func(string, string, fs.DirEntry) error { held = true; return filepath.SkipAll }); err != nil || held {
+			return held, err
 		}
 	}
 	return false, nil
 }
 
-// sum is a hash of everything that may be part of the image: names, permissions and contents, in order.
-func (b *buildFolder) sum() (string, error) {
-	digest := sha256.New()
-	fmt.Fprintf(digest, "dockerfile %s\n", b.dockerfile)
-	err := filepath.WalkDir(b.dir, func(file string, entry fs.DirEntry, err error) error {
-		if err != nil || file == b.dir {
+// walk visits everything below a folder that may be part of the image, in order.
+func (b *buildFolder) walk(below string, visit func(file, name string, entry fs.DirEntry) error) error {
+	root := filepath.Join(b.dir, filepath.FromSlash(below))
+	return filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || file == root {
 			return err
 		}
 		name, err := filepath.Rel(b.dir, file)
@@ -91,12 +96,19 @@ func (b *buildFolder) sum() (string, error) {
 		case err != nil:
 			return err
 		case holds:
-			return addToSum(digest, file, filepath.ToSlash(name), entry)
+			return visit(file, filepath.ToSlash(name), entry)
 		case entry.IsDir() && (name == ".git" || !b.ignored.Exclusions()):
 			return filepath.SkipDir
 		}
 		return nil
 	})
+}
+
+// sum is a hash of everything that may be part of the image: names, permissions and contents, in order.
+func (b *buildFolder) sum() (string, error) {
+	digest := sha256.New()
+	fmt.Fprintf(digest, "dockerfile %s\n", b.dockerfile)
+	err := b.walk("", func(file, name string, entry fs.DirEntry) error { return addToSum(digest, file, name, entry) })
 	if err != nil {
 		return "", fmt.Errorf("read build context: %w", err)
 	}

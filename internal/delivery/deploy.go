@@ -48,7 +48,7 @@ func (p *Project) upsertWatched(ctx context.Context, env string, stack blueprint
 // serviceFacts reads from the environment what the service's stack depends on.
 func (p *Project) serviceFacts(ctx context.Context, env string, image *Image) (blueprint.Facts, *Stack, error) {
 	facts := p.facts()
-	facts.Image, facts.CPUArchitecture = image.Reference, image.Architecture
+	facts.Image = image.Reference
 	if image.Tag != "" {
 		facts.Revision = image.Tag
 	}
@@ -68,6 +68,10 @@ func (p *Project) serviceFacts(ctx context.Context, env string, image *Image) (b
 	if facts.NextPriority, err = p.priority(ctx, balancer.Outputs["ElbHttpListenerArn"], p.Manifest.Service, deployed); err != nil {
 		return facts, nil, err
 	}
+	if err := p.settleArchitecture(ctx, image, deployed); err != nil {
+		return facts, nil, err
+	}
+	facts.CPUArchitecture = image.Architecture
 	if deployed.exists() {
 		facts.CurrentCount, err = p.currentCount(ctx, env)
 	}

@@ -20,10 +20,11 @@ import (
 
 // Image is an image as a service runs it.
 type Image struct {
-	Reference    string // <repository>@sha256:…, or what the manifest names
-	Tag          string
-	Architecture string // X86_64 or ARM64; empty where it is not known
-	Pushed       bool   // now, rather than there already
+	Reference    string `json:"image"`                // <repository>@sha256:…, or what the manifest names
+	Repository   string `json:"repository,omitempty"` // empty for an image the manifest names
+	Tag          string `json:"tag"`
+	Architecture string `json:"-"`      // X86_64 or ARM64; empty where it is not known
+	Pushed       bool   `json:"pushed"` // now, rather than there already
 }
 
 // Tag is the tag of the image that the folder's present state gives: the commit; with files that differ from it, the commit and a
@@ -67,9 +68,7 @@ func (p *Project) findImage(ctx context.Context, repository, tag string) (*Image
 	if err != nil {
 		return nil, fmt.Errorf("look up image %s:%s: %w", name, tag, err)
 	}
-	image := &Image{Reference: repository + "@" + aws.ToString(out.ImageDetails[0].ImageDigest), Tag: tag}
-	image.Architecture, err = p.architecture(ctx, name, tag)
-	return image, err
+	return &Image{Reference: repository + "@" + aws.ToString(out.ImageDetails[0].ImageDigest), Repository: repository, Tag: tag}, nil
 }
 
 // build makes the image of the present state on this machine and returns its architecture in ECS's words.
@@ -96,30 +95,36 @@ func architectureOf(goarch string) string {
 
 // push sends a built image to the target's registry.
 func (p *Project) push(ctx context.Context, engineOf ImageEngine, reference string) (digest string, err error) {
-	auth, err := p.registryLogin(ctx)
+	login, err := p.registryLogin(ctx)
 	if err != nil {
 		return "", err
 	}
 	p.step("Pushing image " + reference)
 	output := &lines{report: func(line string) { p.report(Event{Kind: EventOutput, Text: line}) }}
 	defer output.flush()
-	return engineOf.Push(ctx, reference, auth, output)
+	return engineOf.Push(ctx, reference, login.Auth, output)
 }
 
-func (p *Project) registryLogin(ctx context.Context) (engine.Auth, error) {
+// registryLogin is what docker login does with the target's registry.
+type registryLogin struct {
+	engine.Auth
+	endpoint string // "https://111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+}
+
+func (p *Project) registryLogin(ctx context.Context) (registryLogin, error) {
 	out, err := p.Target.Clients.ECR.GetAuthorizationToken(ctx, &ecr.GetAuthorizationTokenInput{})
 	if err != nil {
-		return engine.Auth{}, fmt.Errorf("log in to the image registry: %w", err)
+		return registryLogin{}, fmt.Errorf("log in to the image registry: %w", err)
 	}
 	if len(out.AuthorizationData) == 0 {
-		return engine.Auth{}, errors.New("log in to the image registry: it gave no token")
+		return registryLogin{}, errors.New("log in to the image registry: it gave no token")
 	}
 	token, err := base64.StdEncoding.DecodeString(aws.ToString(out.AuthorizationData[0].AuthorizationToken))
 	user, password, ok := strings.Cut(string(token), ":")
 	if err != nil || !ok {
-		return engine.Auth{}, errors.New("log in to the image registry: its token is not user:password")
+		return registryLogin{}, errors.New("log in to the image registry: its token is not user:password")
 	}
-	return engine.Auth{Username: user, Password: password}, nil
+	return registryLogin{engine.Auth{Username: user, Password: password}, aws.ToString(out.AuthorizationData[0].ProxyEndpoint)}, nil
 }
 
 // repository is the address of the service's image repository, from its stack.

@@ -49,7 +49,9 @@ func (s *Stack) isHusk() bool {
 }
 
 // exists reports whether there is something to update; a stack under review has no resources yet.
-func (s *Stack) exists() bool { return s != nil && s.Status != string(types.StackStatusReviewInProgress) }
+func (s *Stack) exists() bool {
+	return s != nil && s.Status != string(types.StackStatusReviewInProgress)
+}
 
 // describe reads one stack by name or ARN. The error wraps ErrNoStack when there is none.
 func (p *Project) describe(ctx context.Context, name string) (*Stack, error) {

@@ -126,7 +126,7 @@ func (p *Project) pushAs(ctx context.Context, engineOf ImageEngine, local, addre
 	if err != nil {
 		return nil, err
 	}
-	return &Image{Reference: address + "@" + digest, Tag: tag, Architecture: architecture, Pushed: true}, nil
+	return &Image{Reference: address + "@" + digest, Repository: address, Tag: tag, Architecture: architecture, Pushed: true}, nil
 }
 
 // watchOutcomes notes from now on whether any stack changes; the function returned tells.

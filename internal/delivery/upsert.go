@@ -144,6 +144,10 @@ func (p *Project) change(ctx context.Context, s blueprint.Stack, current *Stack)
 	if overtaken(err) {
 		return errOvertaken
 	}
+	if err != nil && isEmpty(err.Error()) { // some servers say so at once
+		p.report(Event{Kind: EventStackFinished, Stack: s.Name, Outcome: Unchanged})
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("create change set of stack %s: %w", s.Name, err)
 	}
@@ -330,9 +334,13 @@ func (p *Project) finish(ctx context.Context, s blueprint.Stack) (*Stack, error)
 		}
 	}
 	if s.TerminationProtection && !now.Protected {
-		return now, p.protect(ctx, s.Name, true)
+		err = p.protect(ctx, s.Name, true)
 	}
-	return now, nil
+	if err != nil && p.Target.Name == TargetEndpoint { // emulators know no such thing, and what they hold is for trying out
+		p.warn(err.Error())
+		err = nil
+	}
+	return now, err
 }
 
 func (p *Project) protect(ctx context.Context, stack string, on bool) error {

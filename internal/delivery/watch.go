@@ -231,4 +231,3 @@ func (w *taskWatch) lookAtEvents(events []ecstypes.ServiceEvent) {
 		}
 	}
 }
-
