@@ -68,6 +68,9 @@ func (s *Service) pullAll(ctx context.Context, docker *engine.Engine, t task, d 
 	if err != nil {
 		return err
 	}
+	whole := ctx
+	ctx, cancel := s.whileWanted(ctx, t.ID)
+	defer cancel()
 	pulled := map[string]bool{}
 	notes := []string{}
 	for _, c := range d.ContainerDefinitions {
@@ -76,6 +79,9 @@ func (s *Service) pullAll(ctx context.Context, docker *engine.Engine, t task, d 
 			continue
 		}
 		note, err := s.pull(ctx, docker, image)
+		if err != nil && whole.Err() == nil && ctx.Err() != nil {
+			return nil // it is to stop: the next step does that
+		}
 		if err != nil && (ctx.Err() != nil || errors.Is(err, engine.ErrEngineGone)) {
 			return err
 		}
@@ -87,11 +93,36 @@ func (s *Service) pullAll(ctx context.Context, docker *engine.Engine, t task, d 
 		}
 		pulled[image] = true
 	}
-	_, err = s.changeTask(ctx, t.ID, func(ctx context.Context, tx *store.Tx, t *task) (bool, error) {
+	_, err = s.changeTask(whole, t.ID, func(ctx context.Context, tx *store.Tx, t *task) (bool, error) {
 		t.PullStopped = s.Clock.Now()
 		return true, s.noteOf(ctx, tx, *t, notes...)
 	})
 	return err
+}
+
+// whileWanted is a context that ends when the task is to stop.
+func (s *Service) whileWanted(ctx context.Context, id string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		for ctx.Err() == nil {
+			changed := s.Changed.Wait()
+			wanted := false
+			err := s.view(ctx, func(ctx context.Context, tx *store.Tx) error {
+				t, err := taskRows.Get(tx, s.key(ctx, id))
+				wanted = err == nil && t.Desired != taskStopped
+				return err
+			})
+			if err != nil || !wanted {
+				return
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return ctx, cancel
 }
 
 // pull gets an image. One of the twin's ECR is always asked for; one from elsewhere only where the engine does not have it.

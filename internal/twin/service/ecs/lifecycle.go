@@ -40,7 +40,7 @@ func (s *Service) step(ctx context.Context, id string) (done bool, wait time.Dur
 	switch {
 	case t.Last == taskStopped:
 		return true, 0, nil
-	case t.Last == taskProvisioning && stop, t.Last == taskStopping && s.allEnded(t):
+	case stop && t.untouched(), t.Last == taskStopping && !t.ExecStopped.IsZero():
 		return false, 0, s.advance(ctx, t, taskDeprovisioning)
 	case t.Last == taskPending && stop:
 		return false, 0, s.advance(ctx, t, taskStopping)
@@ -69,7 +69,8 @@ func (s *Service) live(ctx context.Context, t task, d definition) (time.Duration
 	return 0, s.deprovision(ctx, t, d)
 }
 
-func (s *Service) allEnded(t task) bool { return !t.ExecStopped.IsZero() }
+// untouched: nothing of the task has been asked of the engine yet.
+func (t task) untouched() bool { return t.before(taskActivating) && t.PullStopped.IsZero() }
 
 // advance moves a task to a status unless it is there or further already.
 func (s *Service) advance(ctx context.Context, t task, status string) error {

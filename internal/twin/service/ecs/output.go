@@ -145,10 +145,15 @@ type carrying struct {
 	key           store.Key // of its position
 }
 
-// carry sends lines until the container has ended and all of them are sent.
+// carry sends lines until the container has ended and all of them are sent. An engine may end a stream that follows a
+// container before its last line, so what is left is read once more.
 func (s *Service) carry(ctx context.Context, docker *engine.Engine, to carrying) {
-	for ctx.Err() == nil {
-		err := s.carryOn(ctx, docker, to)
+	for follow := true; ctx.Err() == nil; {
+		err := s.carryOn(ctx, docker, to, follow)
+		if err == nil && follow {
+			follow = false
+			continue
+		}
 		if err == nil || errors.Is(err, engine.ErrNotFound) {
 			return
 		}
@@ -161,7 +166,7 @@ func (s *Service) carry(ctx context.Context, docker *engine.Engine, to carrying)
 	}
 }
 
-func (s *Service) carryOn(ctx context.Context, docker *engine.Engine, to carrying) error {
+func (s *Service) carryOn(ctx context.Context, docker *engine.Engine, to carrying, follow bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var from position
@@ -176,7 +181,7 @@ func (s *Service) carryOn(ctx context.Context, docker *engine.Engine, to carryin
 	broken := make(chan error, 1)
 	go func() {
 		defer close(lines)
-		for line, err := range docker.Logs(ctx, to.container.Runtime, from.LogPosition, true) {
+		for line, err := range docker.Logs(ctx, to.container.Runtime, from.LogPosition, follow) {
 			if err != nil {
 				broken <- err
 				return

@@ -193,6 +193,9 @@ func (s *Service) followEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.Network.Join(ctx); err != nil { // containers of a former process ask for names there
+		s.Log.Warn("container network not joined", "error", err)
+	}
 	s.runners.wakeAll()
 	s.sweep(ctx, docker)
 	for e := range events {

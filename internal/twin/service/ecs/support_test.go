@@ -271,15 +271,20 @@ func (w *world) dial(t api.Task, port int) string {
 	return ""
 }
 
-// get is the answer of a server in a task.
-func (w *world) get(address, path string) string {
+// get is the answer of a server in a task; it may have to begin listening first.
+func (w *world) get(address, path string) (body string) {
 	w.t.Helper()
-	answer, err := http.Get("http://" + address + path)
-	w.must(err)
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	w.must(err)
-	return string(body)
+	w.await("an answer of "+address, func() bool {
+		answer, err := http.Get("http://" + address + path)
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		body = string(text)
+		return err == nil
+	})
+	return body
 }
 
 // through is the answer to a request for a host by way of the twin's own port.

@@ -41,6 +41,7 @@ func main() {
 			fmt.Println(err)
 			os.Exit(1)
 		}
+		fmt.Println(answer.Status)
 		io.Copy(os.Stdout, answer.Body)
 	case "print": // TEXT
 		fmt.Println(args[1])
