@@ -4,6 +4,7 @@ import (
 	"slipway.dev/internal/twin/network"
 	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/service/applicationautoscaling"
+	"slipway.dev/internal/twin/service/autoscaling"
 	"slipway.dev/internal/twin/service/cloudformation"
 	"slipway.dev/internal/twin/service/ec2"
 	"slipway.dev/internal/twin/service/ecr"
@@ -29,6 +30,7 @@ func tables() []store.Schema {
 		network.Tables,
 		iam.Tables,
 		kms.Tables,
+		autoscaling.Tables,
 		ec2.Tables,
 		logs.Tables,
 		s3.Tables,
@@ -47,6 +49,7 @@ func rooms(h room.House) []room.Room {
 		elbv2.New(h).Room(),
 		iam.New(h).Room(),
 		kms.New(h).Room(),
+		autoscaling.New(h).Room(),
 		ec2.New(h).Room(),
 		logs.New(h).Room(),
 		s3.New(h).Room(),

@@ -143,6 +143,9 @@ func (t *Twin) RootKey() (id, secret string) { return t.root.AccessKeyID, t.root
 // Changed returns a channel that is closed at the next change of state.
 func (t *Twin) Changed() <-chan struct{} { return t.changed.Wait() }
 
+// Resources are the resource types of every service, by name.
+func (t *Twin) Resources() map[string]resource.Type { return t.resources }
+
 // Gateway is the twin's API for callers in this process.
 func (t *Twin) Gateway() *gateway.Gateway { return t.gateway }
 
