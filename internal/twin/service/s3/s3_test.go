@@ -88,6 +88,10 @@ func (r *rig) versions(status string) {
 	}
 }
 
+func head(key string) *api.HeadObjectInput {
+	return &api.HeadObjectInput{Bucket: "b-1", Key: key, ChecksumMode: new("ENABLED")}
+}
+
 func TestAnObjectComesBackAsItWasPut(t *testing.T) {
 	t.Parallel()
 	r := start(t)
