@@ -204,9 +204,15 @@ func (d *decision) standing(t task) standing {
 		return bad
 	case t.Health == healthUnknown && t.Checked, target && verdict.State != "healthy":
 		return coming
+	case !target && !t.Checked && d.Now.Before(t.Started.Add(probation)):
+		d.wakeAt(t.Started.Add(probation))
+		return coming
 	}
 	return good
 }
+
+// probation is how long a task that nobody checks must run to count as serving: one that crashes at once never did.
+const probation = time.Second
 
 func (d *decision) tasks(want func(task) bool, in ...standing) (found []task) {
 	for _, t := range d.Tasks {

@@ -314,6 +314,21 @@ func TestDeletion(t *testing.T) {
 	}
 }
 
+func TestATaskThatNobodyChecksIsOnProbation(t *testing.T) {
+	t.Parallel()
+	for age, want := range map[time.Duration]string{0: inProgress, 999 * time.Millisecond: inProgress, time.Second: completed} {
+		tasks := some(1, "a", taskRunning)
+		tasks[0].Started = noon.Add(-age)
+		p := decide(situation{Service: serving(1, 100, 200, rollingOut("a")), Tasks: tasks, Now: noon})
+		if got := p.Service.Deployments[0].State; got != want {
+			t.Errorf("after %v it is %s, want %s", age, got, want)
+		}
+		if want == inProgress && !p.Wake.Equal(noon.Add(time.Second-age)) {
+			t.Errorf("after %v it wakes at %v", age, p.Wake)
+		}
+	}
+}
+
 // TestARollingDeploymentKeepsItsBounds runs whole deployments of many sizes, tasks taking their time, and looks after each step.
 func TestARollingDeploymentKeepsItsBounds(t *testing.T) {
 	t.Parallel()
