@@ -63,6 +63,13 @@ func (s *Service) profileAttributes(ctx context.Context, r resource.Request) (ma
 }
 
 func (s *Service) createAddition(ctx context.Context, r resource.Request) (string, error) {
+	in := struct {
+		GroupName string
+		Users     []string
+	}{}
+	if err := r.Into(&in); err != nil {
+		return "", err
+	}
 	return shortName(r), s.addUsers(ctx, r)
 }
 

@@ -34,6 +34,10 @@ func shortName(r resource.Request) string {
 }
 
 func (s *Service) createInlineResource(ctx context.Context, r resource.Request) (string, error) {
+	in := struct{ PolicyName string }{}
+	if err := r.Into(&in, "PolicyDocument", "Roles", "Users", "Groups"); err != nil {
+		return "", err
+	}
 	return shortName(r), s.putInlines(ctx, r)
 }
 

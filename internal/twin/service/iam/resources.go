@@ -131,7 +131,7 @@ func (s *Service) restate(ctx context.Context, kind string, r resource.Request) 
 }
 
 // clear takes every policy from an entity, as CloudFormation does before it deletes one, and then calls remove.
-func (s *Service) clear(ctx context.Context, kind, name string, also func(e *entity), remove func() error) error {
+func (s *Service) clear(ctx context.Context, kind, name string, also func(e *entity), remove func(ctx context.Context) error) error {
 	return s.Store.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
 		err := s.change(ctx, kind, name, func(ctx context.Context, tx *store.Tx, e *entity) error {
 			e.Inline, e.Attached = nil, nil
@@ -141,7 +141,7 @@ func (s *Service) clear(ctx context.Context, kind, name string, also func(e *ent
 			return nil
 		})
 		if err == nil {
-			err = remove()
+			err = remove(ctx)
 		}
 		return resource.Absent(err, gone)
 	})
@@ -197,7 +197,7 @@ func (s *Service) updateRoleResource(ctx context.Context, r resource.Request) er
 }
 
 func (s *Service) deleteRoleResource(ctx context.Context, r resource.Request) error {
-	return s.clear(ctx, roleKind, r.PhysicalID, nil, func() error {
+	return s.clear(ctx, roleKind, r.PhysicalID, nil, func(ctx context.Context) error {
 		_, err := s.DeleteRole(ctx, &api.DeleteRoleInput{RoleName: r.PhysicalID})
 		return err
 	})
@@ -247,7 +247,7 @@ func (s *Service) updateUserResource(ctx context.Context, r resource.Request) er
 }
 
 func (s *Service) deleteUserResource(ctx context.Context, r resource.Request) error {
-	return s.clear(ctx, userKind, r.PhysicalID, func(e *entity) { e.Groups = nil }, func() error {
+	return s.clear(ctx, userKind, r.PhysicalID, func(e *entity) { e.Groups = nil }, func(ctx context.Context) error {
 		_, err := s.DeleteUser(ctx, &api.DeleteUserInput{UserName: r.PhysicalID})
 		return err
 	})
@@ -279,7 +279,7 @@ func (s *Service) updateGroupResource(ctx context.Context, r resource.Request) e
 }
 
 func (s *Service) deleteGroupResource(ctx context.Context, r resource.Request) error {
-	return s.clear(ctx, groupKind, r.PhysicalID, nil, func() error {
+	return s.clear(ctx, groupKind, r.PhysicalID, nil, func(ctx context.Context) error {
 		_, err := s.DeleteGroup(ctx, &api.DeleteGroupInput{GroupName: r.PhysicalID})
 		return err
 	})

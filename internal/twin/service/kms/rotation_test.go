@@ -1,10 +1,79 @@
 package kms
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	api "slipway.dev/internal/twin/api/kms"
+	"slipway.dev/internal/twin/operation"
+	"slipway.dev/internal/twin/resource"
+	"slipway.dev/internal/twin/room"
+	"slipway.dev/internal/twin/store"
+	"slipway.dev/internal/twin/wire"
 )
+
+// TestTimeRotatesAndDestroys runs the passes of the loop in fake time: the state file is real, so the loop itself, which would
+// wait for it outside the bubble, is not started.
+func TestTimeRotatesAndDestroys(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		st, err := store.Open(dir, Tables...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		s := New(room.House{Store: st, Changed: room.NewBroadcast(), Log: slog.New(slog.DiscardHandler)})
+		ctx := operation.AsService(context.Background(), "test.amazonaws.com", "000000000000", "us-east-1")
+		typ := s.resources()[0]
+		r := resource.Request{StackName: "s", LogicalID: "Key", Properties: map[string]any{"EnableKeyRotation": true, "RotationPeriodInDays": 90, "PendingWindowInDays": 7}}
+		if r.PhysicalID, err = typ.Create(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		sealed, err := s.Encrypt(ctx, &api.EncryptInput{KeyId: r.PhysicalID, Plaintext: []byte("old")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := func(d time.Duration) masterKey {
+			t.Helper()
+			time.Sleep(d)
+			if _, err := s.pass(ctx); err != nil {
+				t.Fatal(err)
+			}
+			k, err := s.view(ctx, r.PhysicalID)
+			if err != nil && !wire.HasCode(err, gone) {
+				t.Fatal(err)
+			}
+			return k
+		}
+		if k := after(89 * day); len(k.Materials) != 1 {
+			t.Errorf("%d materials before its time", len(k.Materials))
+		}
+		if k := after(2 * day); len(k.Materials) != 2 {
+			t.Errorf("%d materials after a rotation", len(k.Materials))
+		}
+		if out, err := s.Decrypt(ctx, &api.DecryptInput{CiphertextBlob: sealed.CiphertextBlob}); err != nil || string(out.Plaintext) != "old" {
+			t.Errorf("%+v, %v", out, err)
+		}
+		for range 2 {
+			err = errors.Join(err, typ.Delete(ctx, r))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := after(6 * day); k.State != pendingDeletion {
+			t.Errorf("state %q before its time", k.State)
+		}
+		if k := after(2 * day); k.ID != "" {
+			t.Errorf("%s was not destroyed", k.ID)
+		}
+	})
+}
 
 func TestDecideWhatIsDue(t *testing.T) {
 	t.Parallel()
