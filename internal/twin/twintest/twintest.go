@@ -63,6 +63,7 @@ func (w *Twin) Env() []string {
 	return []string{
 		"AWS_ENDPOINT_URL=http://" + w.Address(), "AWS_ACCESS_KEY_ID=" + id, "AWS_SECRET_ACCESS_KEY=" + secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_DISABLE_HOST_PREFIX_INJECTION=true", // a live tail would go to streaming-127.0.0.1
 	}
 }
 

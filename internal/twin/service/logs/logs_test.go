@@ -1,6 +1,7 @@
 package logs_test
 
 import (
+	"bufio"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -262,6 +263,53 @@ func TestTheCommandLineReads(t *testing.T) {
 	}
 	if got := aws("describe-log-groups", "--query", "logGroups[].logGroupName", "--output", "text"); got != group {
 		t.Errorf("groups: %q", got)
+	}
+}
+
+// TestTheCommandLineTailsLive follows a group over the wire's event stream. It writes until the CLI has seen a line, for only the
+// CLI knows when its session has begun.
+func TestTheCommandLineTailsLive(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("aws"); err != nil {
+		t.Skip("needs the AWS CLI")
+	}
+	w, logs := start(t)
+	c := exec.CommandContext(t.Context(), "aws", "logs", "start-live-tail", "--log-group-identifiers", "arn:aws:logs:us-east-1:000000000000:log-group:"+group)
+	c.Env = append(c.Environ(), w.Env()...)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan string)
+	go func() {
+		lines := bufio.NewScanner(out)
+		lines.Scan()
+		seen <- lines.Text()
+	}()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case line := <-seen:
+			if !strings.Contains(line, "hello from here") {
+				t.Errorf("the CLI shows %q", line)
+			}
+			if err := c.Process.Kill(); err != nil {
+				t.Error(err)
+			}
+			_ = c.Wait() // it was killed
+			return
+		case now := <-again.C:
+			event := api.InputLogEvent{Timestamp: int(now.UnixMilli()), Message: "hello from here"}
+			if _, err := logs.PutLogEvents(w.Context, &api.PutLogEventsInput{LogGroupName: group, LogStreamName: stream, LogEvents: []api.InputLogEvent{event}}); err != nil {
+				t.Fatal(err)
+			}
+		case <-t.Context().Done():
+			t.Fatal("nothing came")
+		}
 	}
 }
 
