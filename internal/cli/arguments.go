@@ -29,8 +29,15 @@ func Arguments(root *cobra.Command, arguments []string) []string {
 		return arguments
 	}
 	spelt := slices.Clone(arguments)
+	words := 0
 	for i := at + 1; i < len(spelt) && spelt[i] != "--"; i++ {
 		a := spelt[i]
+		if a[:min(len(a), 1)] != "-" {
+			words++
+		}
+		if words > 1 && command.Name() == "exec" && !strings.HasPrefix(spelt[i-1], "-") {
+			break // the rest is the user's own command
+		}
 		if len(a) < 2 || a[0] != '-' || a[1] == '-' {
 			continue
 		}

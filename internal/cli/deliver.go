@@ -71,7 +71,7 @@ func goingOn(stacks []delivery.Event) string {
 	for _, s := range stacks {
 		fmt.Fprintf(&b, "\n  stack %s: %s", s.Stack, ending(s.Operation))
 	}
-	b.WriteString("\nLook with: slipway env list. Running the command again waits for it and goes on from there.")
+	b.WriteString("\nLook with: slipway env list and slipway svc show. Running the command again waits for it and goes on from there.")
 	return b.String()
 }
 

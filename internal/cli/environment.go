@@ -91,8 +91,10 @@ func (g *Globals) environmentShow() *cobra.Command {
 
 // environmentFormats are mu's; json is what Postman and newman read as an environment.
 var environmentFormats = map[string]func(io.Writer, *delivery.EnvironmentState){
-	"cli":   showEnvironment,
-	"json":  func(w io.Writer, e *delivery.EnvironmentState) { fmt.Fprintf(w, `{"values":[{"key":"BASE_URL","value":%q}]}`+"\n", e.URL) },
+	"cli": showEnvironment,
+	"json": func(w io.Writer, e *delivery.EnvironmentState) {
+		fmt.Fprintf(w, `{"values":[{"key":"BASE_URL","value":%q}]}`+"\n", e.URL)
+	},
 	"shell": func(w io.Writer, e *delivery.EnvironmentState) { fmt.Fprintf(w, "BASE_URL=%s\n", e.URL) },
 }
 

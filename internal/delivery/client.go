@@ -88,6 +88,14 @@ func clientsOf(config aws.Config) Clients {
 		Logs:           cloudwatchlogs.NewFromConfig(config),
 		S3:             s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = config.BaseEndpoint != nil }),
 		Identity:       sts.NewFromConfig(config),
-		HTTP:           &http.Client{},
+		HTTP:           httpOf(config),
 	}
+}
+
+// httpOf is the configuration's own HTTP client, which knows the proxy.
+func httpOf(config aws.Config) *http.Client {
+	if client, ok := config.HTTPClient.(*http.Client); ok {
+		return client
+	}
+	return http.DefaultClient
 }

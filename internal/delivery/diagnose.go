@@ -66,16 +66,17 @@ func (d Diagnosis) telling() TaskFailure {
 	return best
 }
 
+// headline is a failure in a line, with what the health check says where that was the reason.
+func (d Diagnosis) headline(f TaskFailure) string {
+	if f.Unhealthy {
+		return d.ofHealth()
+	}
+	return f.headline()
+}
+
 func (d Diagnosis) ofTask(f TaskFailure) string {
 	var b strings.Builder
-	if f.Unhealthy {
-		b.WriteString(d.ofHealth())
-	} else {
-		b.WriteString(f.headline())
-	}
-	if len(d.Tasks) > 1 {
-		fmt.Fprintf(&b, "; %d tasks failed", len(d.Tasks))
-	}
+	b.WriteString(d.headline(f))
 	switch {
 	case len(f.Log) > 0:
 		fmt.Fprintf(&b, "\nlast lines of container %s in task %s:", f.Container, f.ID)

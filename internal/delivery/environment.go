@@ -100,7 +100,11 @@ func (p *Project) EnvironmentsUp(ctx context.Context, names []string) ([]*Deploy
 	if err != nil {
 		return nil, err
 	}
-	stacks, err := RenderEnvironments(p.Manifest, names, p.facts())
+	facts := p.facts()
+	if facts.AZCount, err = p.zoneCount(ctx, names); err != nil {
+		return nil, err
+	}
+	stacks, err := RenderEnvironments(p.Manifest, names, facts)
 	if err != nil {
 		return nil, err
 	}

@@ -239,5 +239,7 @@ func (p *Project) stopTask(ctx context.Context, task *oneTask) {
 	_, err := p.Target.Clients.ECS.StopTask(ctx, &ecs.StopTaskInput{Cluster: &task.cluster, Task: &task.arn, Reason: aws.String("slipway svc exec was interrupted")})
 	if err != nil {
 		p.warn(fmt.Sprintf("task %s may go on: %v", task.id, err))
+		return
 	}
+	p.step("Interrupted: task " + task.id + " is being stopped")
 }

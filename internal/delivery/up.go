@@ -28,7 +28,11 @@ func (p *Project) Up(ctx context.Context, name string) (*Deployment, error) {
 	if err := p.admit(ctx); err != nil {
 		return nil, err
 	}
-	stacks, err := blueprint.Render(p.Manifest, env.Name, p.facts())
+	facts := p.facts()
+	if facts.AZCount, err = p.zoneCount(ctx, []string{env.Name}); err != nil {
+		return nil, err
+	}
+	stacks, err := blueprint.Render(p.Manifest, env.Name, facts)
 	if err != nil {
 		return nil, err
 	}

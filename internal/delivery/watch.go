@@ -150,8 +150,9 @@ func (w *taskWatch) lookAtTask(ctx context.Context, t ecstypes.Task) {
 	failed.Log = w.lastLog(ctx, failed)
 	w.lock.Lock()
 	w.found.Tasks = append(w.found.Tasks, failed)
+	why := w.found.headline(failed)
 	w.lock.Unlock()
-	w.project.warn("task " + failed.ID + " of " + w.service + " stopped: " + failed.headline())
+	w.project.warn("task " + failed.ID + " of " + w.service + " stopped: " + why)
 }
 
 // taskFailureOf reads why a task stopped; not ok is a task that was stopped on purpose.
@@ -211,8 +212,13 @@ func (w *taskWatch) lookAtTargets(ctx context.Context, group string) {
 			text = string(d.TargetHealth.Reason)
 		}
 		w.lock.Lock()
+		isNews := w.found.Answer != text
 		w.found.Answer = text
+		health := w.found.ofHealth()
 		w.lock.Unlock()
+		if isNews {
+			w.project.warn(health)
+		}
 	}
 }
 
