@@ -21,6 +21,8 @@ type Status struct {
 	Started string `json:"started"`
 	State   string `json:"state"`
 	Engine  string `json:"engine"` // "Docker 20.10.24", or why there is none
+	// Missing says what containers cannot have of the twin, and why: names of load balancers, their port 80.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // handler sends a request where it belongs: to a load balancer by its host, to the registry by its path, else to the AWS API.
@@ -51,7 +53,7 @@ func local(host string) bool {
 
 func (t *Twin) serveStatus(w http.ResponseWriter, r *http.Request) {
 	status := Status{Address: t.Address(), Account: Account, Region: t.options.Region, PID: os.Getpid(), Started: t.started.Format("2006-01-02T15:04:05Z"),
-		State: t.options.Dir, Engine: t.engineName(r)}
+		State: t.options.Dir, Engine: t.engineName(r), Missing: t.network.Missing()}
 	answer(w, status)
 }
 

@@ -2,7 +2,6 @@ package ecs_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -122,16 +121,7 @@ func clean(t testing.TB, e *engine.Engine, dir string) {
 		t.Error(err)
 		return
 	}
-	label := map[string]string{network.Label: id}
-	containers, err := e.List(ctx, label)
-	for _, c := range containers {
-		err = errors.Join(err, e.Remove(ctx, c.ID, true))
-	}
-	networks, listed := e.Networks(ctx, label)
-	for _, n := range networks {
-		err = errors.Join(err, e.RemoveNetwork(ctx, n.ID))
-	}
-	if err = errors.Join(err, listed); err != nil {
+	if err := network.Purge(ctx, e, id); err != nil {
 		t.Error(err)
 	}
 }
