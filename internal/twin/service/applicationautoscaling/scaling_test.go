@@ -1,8 +1,8 @@
 package applicationautoscaling_test
 
 import (
+	"fmt"
 	"testing"
-	"time"
 
 	api "slipway.dev/internal/twin/api/applicationautoscaling"
 	"slipway.dev/internal/twin/api/ecs"
@@ -50,18 +50,7 @@ func (w *world) desired() int {
 
 func (w *world) untilDesired(want int) {
 	w.t.Helper()
-	patience := time.After(20 * time.Second)
-	for {
-		changed := w.Changed()
-		if w.desired() == want {
-			return
-		}
-		select {
-		case <-changed:
-		case <-patience:
-			w.t.Fatalf("desired count is %d, want %d", w.desired(), want)
-		}
-	}
+	w.until(fmt.Sprintf("the desired count is %d", want), func() bool { return w.desired() == want })
 }
 
 func (w *world) register(minimum, maximum int) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"reflect"
@@ -16,7 +17,7 @@ import (
 )
 
 const (
-	bindAgain = 5 * time.Second // after an address was taken
+	bindAgain = 2 * time.Second // after an address was taken
 	lastWords = 2 * time.Second // for requests under way when the twin ends
 )
 
@@ -24,7 +25,7 @@ const (
 type loop struct {
 	applied dataplane.Config
 	begun   bool
-	unbound bool // some listener has no address
+	again   time.Time // when to try again what failed; zero when nothing did
 }
 
 // run keeps the data plane as it is wanted until ctx ends.
@@ -37,14 +38,14 @@ func (s *Service) run(ctx context.Context) error {
 		changed := s.Changed.Wait()
 		if err := s.round(ctx, &l); err != nil && ctx.Err() == nil {
 			s.Log.Error("load balancers", "error", err)
-			l.unbound = true
+			l.again = s.Clock.Now().Add(bindAgain)
 		}
 		if len(l.applied.TargetGroups) == 0 {
 			changed = nil // where targets answer can only change where there are some
 		}
 		var again <-chan time.Time
-		if l.unbound {
-			again = s.Clock.After(bindAgain)
+		if !l.again.IsZero() {
+			again = s.Clock.After(l.again.Sub(s.Clock.Now()))
 		}
 		select {
 		case <-ctx.Done():
@@ -76,19 +77,28 @@ func (s *Service) round(ctx context.Context, l *loop) error {
 	if err != nil {
 		return err
 	}
-	config := snap.config()
-	if !l.begun || l.unbound || !reflect.DeepEqual(config, l.applied) {
-		failure := s.plane.Apply(config)
-		if failure != nil {
-			s.Log.Warn("load balancers", "error", failure)
-		}
-		l.applied, l.begun, l.unbound = config, true, failure != nil
-		s.Changed.Notify()
+	if config := snap.config(); l.due(config, s.Clock.Now()) {
+		s.apply(l, config)
 	}
 	if err := s.holdPorts(ctx, snap.listeners); err != nil {
 		return err
 	}
 	return s.forgetDrained(ctx, snap.targets)
+}
+
+// due says whether a configuration is to be applied: it is another, or what failed is to be tried again.
+func (l *loop) due(config dataplane.Config, now time.Time) bool {
+	return !l.begun || !l.again.IsZero() && !now.Before(l.again) || !reflect.DeepEqual(config, l.applied)
+}
+
+func (s *Service) apply(l *loop, config dataplane.Config) {
+	failure := s.plane.Apply(config)
+	l.applied, l.begun, l.again = config, true, time.Time{}
+	if failure != nil {
+		s.Log.Warn("load balancers", "error", failure)
+		l.again = s.Clock.Now().Add(bindAgain)
+	}
+	s.Changed.Notify()
 }
 
 // forgetDrained removes deregistered targets to which nothing is under way any more. AWS shows them as draining until the
@@ -101,8 +111,11 @@ func (s *Service) forgetDrained(ctx context.Context, rows []store.Row[target]) e
 	return s.change(ctx, func(_ context.Context, tx *store.Tx) error {
 		for _, row := range rows {
 			now, err := targets.Get(tx, row.Key)
-			if err != nil || now.registered() { // gone with its group, or registered again meanwhile
-				continue
+			if errors.Is(err, store.ErrNotFound) || err == nil && now.registered() {
+				continue // gone with its group, or registered again meanwhile
+			}
+			if err != nil {
+				return err
 			}
 			if err := targets.Delete(tx, row.Key); err != nil {
 				return err
@@ -165,10 +178,17 @@ func (s *Service) holdPorts(ctx context.Context, rows []store.Row[listener]) err
 	return s.Store.Update(ctx, func(_ context.Context, tx *store.Tx) error {
 		for _, row := range rows {
 			l, err := listeners.Get(tx, row.Key)
-			if err != nil { // deleted meanwhile
-				continue
+			if errors.Is(err, store.ErrNotFound) {
+				continue // deleted meanwhile
 			}
-			if l.Held = s.plane.Addr(l.ARN) == ownAddress(l); !l.Held {
+			if err != nil {
+				return err
+			}
+			l.Held = s.plane.Addr(l.ARN) == ownAddress(l)
+			if !l.Held && free(l.Own) {
+				continue // nothing is in its way: it is to be bound yet
+			}
+			if !l.Held {
 				if l.Own, err = ownPort(tx, l.ARN+ownAddress(l)); err != nil {
 					return err
 				}

@@ -26,8 +26,8 @@ type snapshot struct {
 }
 
 func readSnapshot(tx *store.Tx) (snap snapshot, err error) {
-	if snap.balancers, err = loadBalancers.All(tx); err != nil || len(snap.balancers) == 0 {
-		return snap, err // without load balancers nothing is served; target groups alone do nothing
+	if snap.balancers, err = loadBalancers.All(tx); err != nil {
+		return snap, err
 	}
 	if snap.listeners, err = listeners.All(tx); err != nil {
 		return snap, err

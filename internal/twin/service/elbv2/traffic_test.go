@@ -2,6 +2,7 @@ package elbv2_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -202,5 +203,35 @@ func TestHealthSaysWhy(t *testing.T) {
 		if *d.TargetHealth.Description != want {
 			t.Errorf("%s: %s, want %s", d.Target.Id, *d.TargetHealth.Description, want)
 		}
+	}
+}
+
+func TestWithoutALoadBalancerNothingDrains(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	group, target := w.group("alone"), program(t, "hello")
+	w.register(group, target)
+	w.deregister(group, target)
+	w.untilHealth(group, target, "unused Target.NotRegistered")
+}
+
+func TestATakenPortIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	lb := w.loadBalancer("taken")
+	listener, own := w.listener(lb, 80, fixed("200", "mine"))
+	w.Stop(t)
+	stranger, err := net.Listen("tcp", own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = w.restart()
+	w.until("the name answers", func() bool { _, body := w.get(w.Address(), *lb.DNSName, "/"); return body == "mine" })
+	if l := w.listed()[0].Listeners[0]; l.Address != own || l.Bound {
+		t.Errorf("while a stranger has the port: %+v", l)
+	}
+	stranger.Close()
+	if again := w.address(listener); again != own {
+		t.Errorf("the port was %s, is %s", own, again)
 	}
 }
