@@ -2,9 +2,13 @@ package twin
 
 import (
 	"context"
+	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"slipway.dev/internal/twin/gateway"
+	"slipway.dev/internal/twin/room"
 	"slipway.dev/internal/twin/store"
 )
 
@@ -14,64 +18,60 @@ caller TEXT NOT NULL, access_key TEXT NOT NULL, service TEXT NOT NULL, operation
 user_agent TEXT NOT NULL, internal INTEGER NOT NULL, error TEXT NOT NULL, micros INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX audit_at ON audit (at)`)
 
-const (
-	auditBuffer = 4096
-	auditKept   = 100_000
-)
+const auditKept = 100_000
 
-// audit writes calls in batches, off the path of the request. A full buffer makes the caller wait: a record is never dropped.
+// audit writes calls in batches, off the path of the request. The queue has no bound: a record is never dropped, and a caller
+// never waits, for it may be inside the transaction that the writer waits for.
 type audit struct {
 	store *store.Store
-	calls chan gateway.Call
-	done  chan struct{}
+	log   *slog.Logger
+	wake  room.Signal
+	lock  sync.Mutex
+	queue []gateway.Call
+
+	untrimmed int // calls written since the last trim; the writer's own
 }
 
-func newAudit(s *store.Store) *audit {
-	return &audit{store: s, calls: make(chan gateway.Call, auditBuffer), done: make(chan struct{})}
+func newAudit(s *store.Store, log *slog.Logger) *audit {
+	return &audit{store: s, log: log, wake: room.NewSignal()}
 }
 
 // Record implements gateway.Auditor.
 func (a *audit) Record(c gateway.Call) {
 	c.Input = nil
-	select {
-	case a.calls <- c:
-	case <-a.done:
-	}
+	a.lock.Lock()
+	a.queue = append(a.queue, c)
+	a.lock.Unlock()
+	a.wake.Wake()
 }
 
+// run writes what is queued until ctx ends, and then what is left.
 func (a *audit) run(ctx context.Context) {
-	defer close(a.done)
 	for {
 		select {
-		case c := <-a.calls:
-			a.write(a.batch(c))
+		case <-a.wake:
+			a.flush()
 		case <-ctx.Done():
-			select {
-			case c := <-a.calls:
-				a.write(a.batch(c))
-			default:
-			}
+			a.flush()
 			return
 		}
 	}
 }
 
-// batch takes what has queued up behind the first call.
-func (a *audit) batch(first gateway.Call) []gateway.Call {
-	batch := []gateway.Call{first}
-	for len(batch) < 256 {
-		select {
-		case c := <-a.calls:
-			batch = append(batch, c)
-		default:
-			return batch
+func (a *audit) flush() {
+	a.lock.Lock()
+	queue := a.queue
+	a.queue = nil
+	a.lock.Unlock()
+	for batch := range slices.Chunk(queue, 256) {
+		if err := a.write(batch); err != nil {
+			a.log.Error("audit record not written", "calls", len(batch), "error", err)
 		}
 	}
-	return batch
 }
 
-func (a *audit) write(batch []gateway.Call) {
-	a.store.Update(context.Background(), func(ctx context.Context, tx *store.Tx) error {
+func (a *audit) write(batch []gateway.Call) error {
+	return a.store.Update(context.Background(), func(ctx context.Context, tx *store.Tx) error {
 		for _, c := range batch {
 			err := tx.Exec("INSERT OR IGNORE INTO audit VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", c.ID, c.At.UnixMicro(), c.Caller.Account, c.Caller.Region,
 				c.Caller.ARN, c.Caller.AccessKeyID, c.Service, c.Operation, c.Caller.SourceIP, c.UserAgent, c.Internal, c.ErrorCode, c.Duration.Microseconds())
@@ -79,8 +79,17 @@ func (a *audit) write(batch []gateway.Call) {
 				return err
 			}
 		}
-		return tx.Exec("DELETE FROM audit WHERE at < (SELECT at FROM audit ORDER BY at DESC LIMIT 1 OFFSET ?)", auditKept)
+		return a.trim(tx, len(batch))
 	})
+}
+
+// trim forgets the oldest calls. It looks only once in a while: counting from the newest takes as long as what is kept.
+func (a *audit) trim(tx *store.Tx, written int) error {
+	if a.untrimmed += written; a.untrimmed < auditKept/20 {
+		return nil
+	}
+	a.untrimmed = 0
+	return tx.Exec("DELETE FROM audit WHERE at < (SELECT at FROM audit ORDER BY at DESC LIMIT 1 OFFSET ?)", auditKept)
 }
 
 // auditRow is a call as it is shown.

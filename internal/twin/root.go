@@ -3,12 +3,12 @@ package twin
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base32"
 	"encoding/base64"
 	"errors"
 
 	"slipway.dev/internal/twin/gateway"
 	"slipway.dev/internal/twin/operation"
+	"slipway.dev/internal/twin/service/iam/accesskey"
 	"slipway.dev/internal/twin/store"
 )
 
@@ -26,7 +26,9 @@ func openRoot(s *store.Store) (root rootUser, err error) {
 	err = s.Update(context.Background(), func(ctx context.Context, tx *store.Tx) error {
 		root, err = roots.Get(tx, at)
 		if errors.Is(err, store.ErrNotFound) {
-			root = newRoot(s)
+			if root, err = newRoot(s); err != nil {
+				return err
+			}
 			return roots.Put(tx, at, root)
 		}
 		return err
@@ -39,14 +41,17 @@ func openRoot(s *store.Store) (root rootUser, err error) {
 	return root, err
 }
 
-func newRoot(s *store.Store) rootUser {
-	id, secret := make([]byte, 10), make([]byte, 30)
-	rand.Read(id)
+func newRoot(s *store.Store) (rootUser, error) {
+	id, err := accesskey.NewID(accesskey.LongTerm, Account)
+	if err != nil {
+		return rootUser{}, err
+	}
+	secret := make([]byte, 30)
 	rand.Read(secret)
 	return rootUser{
-		AccessKeyID: "AKIA" + base32.StdEncoding.EncodeToString(id),
+		AccessKeyID: id,
 		Sealed:      s.Seal([]byte(base64.StdEncoding.EncodeToString(secret)), "root"),
-	}
+	}, nil
 }
 
 // credentials knows the root user's key; every other key is IAM's.

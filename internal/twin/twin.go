@@ -78,7 +78,7 @@ func (t *Twin) open() (err error) {
 	}
 	c := clock.Clock{}
 	t.started = c.Now()
-	t.audit = newAudit(t.store)
+	t.audit = newAudit(t.store, t.options.Log)
 	keys := &credentials{root: t.root}
 	t.gateway = gateway.New(gateway.Options{Credentials: keys, Auditor: t.audit, Log: t.options.Log, Now: c.Now})
 	front := t.handler()
@@ -145,6 +145,11 @@ func (t *Twin) Changed() <-chan struct{} { return t.changed.Wait() }
 
 // Resources are the resource types of every service, by name.
 func (t *Twin) Resources() map[string]resource.Type { return t.resources }
+
+// Update runs f in a transaction of the twin's state.
+func (t *Twin) Update(ctx context.Context, f func(ctx context.Context, tx *store.Tx) error) error {
+	return t.store.Update(ctx, f)
+}
 
 // Gateway is the twin's API for callers in this process.
 func (t *Twin) Gateway() *gateway.Gateway { return t.gateway }
