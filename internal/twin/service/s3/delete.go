@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"errors"
-	"net/http"
 
 	api "slipway.dev/internal/twin/api/s3"
 	"slipway.dev/internal/twin/store"
@@ -100,7 +99,7 @@ func (s *Service) DeleteObjects(ctx context.Context, in *api.DeleteObjectsInput)
 	return out, err
 }
 
-// taggable changes a version of an object in place.
+// rewriteObject changes a version of an object in place.
 func (s *Service) rewriteObject(ctx context.Context, name, key string, version, expected *string, f func(b bucket, o *object) error) (id *string, err error) {
 	err = s.Store.Update(ctx, func(ctx context.Context, tx *store.Tx) error {
 		b, err := find(ctx, tx, name, expected)
@@ -194,5 +193,3 @@ func grants(account string, canned *string) []api.Grant {
 	}
 	return all
 }
-
-var errStatus = fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")

@@ -53,5 +53,6 @@ var (
 	errNotModified = fail(http.StatusNotModified, "NotModified", "Not Modified")
 	errMalformed   = fail(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 	errNotEmpty    = fail(http.StatusConflict, "BucketNotEmpty", "The bucket you tried to delete is not empty")
+	errStatus      = fail(http.StatusBadRequest, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
 	errNoACL       = fail(http.StatusBadRequest, "AccessControlListNotSupported", "The bucket does not allow ACLs")
 )

@@ -1,10 +1,8 @@
 package s3
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
-	"slices"
 	"strings"
 
 	api "slipway.dev/internal/twin/api/s3"
@@ -51,42 +49,35 @@ func list(tx *store.Tx, bucket, prefix, delimiter, after string, most int) (l li
 			from, strict = beyond(after), false
 		}
 	}
-	for {
-		limit := most + 1 - len(l.objects) - len(l.prefixes)
-		batch, err := walk(tx, bucket, prefix, from, strict, limit)
-		if err != nil {
-			return l, err
-		}
-		skipped := false
-		for _, o := range batch {
+	for again := true; again && err == nil; {
+		again = false
+		err = walk(tx, bucket, prefix, from, strict, func(o object) bool {
 			if len(l.objects)+len(l.prefixes) == most {
 				l.truncated = true
-				return l, nil
+				return false
 			}
-			from, strict = o.Key, true
 			if g := group(o.Key, prefix, delimiter); g != "" {
 				l.prefixes, l.last = append(l.prefixes, g), g
-				from, strict, skipped = beyond(g), false, true
-				break
+				from, strict, again = beyond(g), false, true
+				return false
 			}
 			l.objects, l.last = append(l.objects, o), o.Key
-		}
-		if !skipped { // fewer than the limit were left
-			return l, nil
-		}
+			return true
+		})
 	}
+	return l, err
 }
 
-// walk returns the next current objects at or after a key.
-func walk(tx *store.Tx, bucket, prefix, from string, strict bool, limit int) ([]object, error) {
-	compare := "key >= ?"
+// walk calls f with the current objects at or after a key until it returns false.
+func walk(tx *store.Tx, bucket, prefix, from string, strict bool, f func(object) bool) error {
+	where, args := "bucket = ? AND latest = 1 AND marker = 0 AND key >= ?", []any{bucket, from}
 	if strict {
-		compare = "key > ?"
+		where = "bucket = ? AND latest = 1 AND marker = 0 AND key > ?"
 	}
-	if prefix == "" {
-		return manyObjects(tx, "bucket = ? AND latest = 1 AND marker = 0 AND "+compare+" ORDER BY key LIMIT ?", bucket, from, limit)
+	if prefix != "" {
+		where, args = where+" AND key < ?", append(args, beyond(prefix))
 	}
-	return manyObjects(tx, "bucket = ? AND latest = 1 AND marker = 0 AND "+compare+" AND key < ? ORDER BY key LIMIT ?", bucket, from, beyond(prefix), limit)
+	return eachObject(tx, f, where+" ORDER BY key", args...)
 }
 
 // encoder writes keys as the caller wants them: with encoding-type=url percent-encoded.
@@ -214,31 +205,50 @@ func (s *Service) ListObjectVersions(ctx context.Context, in *api.ListObjectVers
 	out := &api.ListObjectVersionsOutput{Name: &in.Bucket, Prefix: encode(prefix), KeyMarker: encode(marker), VersionIdMarker: in.VersionIdMarker, MaxKeys: &most,
 		Delimiter: optional(in.Delimiter, encode), EncodingType: in.EncodingType, IsTruncated: new(false)}
 	who := owner(operation.CallerOf(ctx).Account)
+	past := follower(marker, wire.Value(in.VersionIdMarker), delimiter)
+	where, args := "bucket = ? AND key >= ?", []any{in.Bucket, max(prefix, marker)}
+	if prefix != "" {
+		where, args = where+" AND key < ?", append(args, beyond(prefix))
+	}
 	err = s.see(ctx, in.Bucket, in.ExpectedBucketOwner, func(tx *store.Tx, b bucket) error {
-		all, err := versionsAfter(tx, in.Bucket, prefix, marker, wire.Value(in.VersionIdMarker), delimiter)
-		if err != nil {
-			return err
-		}
 		count, last := 0, object{}
-		for _, o := range all {
+		return eachObject(tx, func(o object) bool {
 			g := group(o.Key, prefix, delimiter)
-			if n := len(out.CommonPrefixes); g != "" && n > 0 && *out.CommonPrefixes[n-1].Prefix == *encode(g) {
-				last.Key, last.Version = g, ""
-				continue
+			if !past(o) || g != "" && g == last.Key {
+				return true
 			}
 			if count == most {
 				out.IsTruncated, out.NextKeyMarker, out.NextVersionIdMarker = new(true), encode(last.Key), wire.Maybe(last.Version)
-				return nil
+				return false
 			}
 			count++
 			if last = o; g != "" {
 				last.Key, last.Version = g, ""
 			}
 			addVersion(out, o, g, encode, who)
-		}
-		return nil
+			return true
+		}, where+" ORDER BY key, seq DESC", args...)
 	})
 	return out, err
+}
+
+// follower reports of versions in their order whether they come after a marker: a key, a version of one, or a group.
+func follower(marker, version, delimiter string) func(object) bool {
+	passed := marker == ""
+	grouped := delimiter != "" && strings.HasSuffix(marker, delimiter)
+	return func(o object) bool {
+		switch {
+		case passed:
+			return true
+		case o.Key == marker:
+			passed = version != "" && o.Version == version
+			return false
+		case grouped && strings.HasPrefix(o.Key, marker):
+			return false
+		}
+		passed = true
+		return true
+	}
 }
 
 // addVersion adds a version, a marker, or the group that one falls under.
@@ -252,25 +262,6 @@ func addVersion(out *api.ListObjectVersionsOutput, o object, g string, encode fu
 		out.Versions = append(out.Versions, api.ObjectVersion{Key: encode(o.Key), VersionId: &o.Version, IsLatest: &o.Latest, LastModified: &o.Modified, Owner: who,
 			ETag: o.etag(), Size: new(int(o.Size)), StorageClass: o.class(), ChecksumAlgorithm: []string{o.Checksum.Algorithm}, ChecksumType: wire.Maybe(o.Checksum.Type)})
 	}
-}
-
-// versionsAfter returns the versions that follow a marker.
-func versionsAfter(tx *store.Tx, bucket, prefix, marker, version, delimiter string) ([]object, error) {
-	where, args := "bucket = ? AND key >= ?", []any{bucket, cmp.Or(max(prefix, marker), "")}
-	if prefix != "" {
-		where, args = where+" AND key < ?", append(args, beyond(prefix))
-	}
-	all, err := manyObjects(tx, where+" ORDER BY key, seq DESC", args...)
-	if err != nil || marker == "" {
-		return all, err
-	}
-	if version != "" {
-		at := slices.IndexFunc(all, func(o object) bool { return o.Key == marker && o.Version == version })
-		return all[at+1:], nil
-	}
-	return slices.DeleteFunc(all, func(o object) bool {
-		return o.Key == marker || delimiter != "" && strings.HasSuffix(marker, delimiter) && strings.HasPrefix(o.Key, marker)
-	}), nil
 }
 
 // ListMultipartUploads lists the uploads that are under way.

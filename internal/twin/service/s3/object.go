@@ -81,19 +81,30 @@ func oneObject(tx *store.Tx, where string, args ...any) (object, error) {
 }
 
 func manyObjects(tx *store.Tx, where string, args ...any) (all []object, err error) {
+	err = eachObject(tx, func(o object) bool {
+		all = append(all, o)
+		return true
+	}, where, args...)
+	return all, err
+}
+
+// eachObject calls f with objects until it returns false; rows after that are not read.
+func eachObject(tx *store.Tx, f func(object) bool, where string, args ...any) error {
 	rows, err := tx.Query("SELECT "+objectColumns+" FROM s3_objects WHERE "+where, args...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		o, err := scanObject(rows.Scan)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, o)
+		if !f(o) {
+			return nil
+		}
 	}
-	return all, rows.Err()
+	return rows.Err()
 }
 
 // latest returns what a key holds now, which may be a delete marker.

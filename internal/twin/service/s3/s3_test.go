@@ -300,6 +300,9 @@ func TestVersions(t *testing.T) {
 	if r.read("k") != "two" {
 		t.Error("removing the marker did not bring the object back")
 	}
+	if got := r.versionPages(); len(got) != 3 || got[0] == got[1] || got[1] == got[2] {
+		t.Errorf("one version a page: %q", got)
+	}
 	r.versions("Suspended")
 	r.put("k", "null again")
 	all, err = r.ListObjectVersions(r.ctx, &api.ListObjectVersionsInput{Bucket: "b-1"})
@@ -308,6 +311,23 @@ func TestVersions(t *testing.T) {
 	}
 	if n := r.files(); n != 3 {
 		t.Errorf("%d files for three versions", n)
+	}
+}
+
+// versionPages lists the versions one at a time.
+func (r *rig) versionPages() (ids []string) {
+	r.Helper()
+	in := &api.ListObjectVersionsInput{Bucket: "b-1", MaxKeys: new(1)}
+	for {
+		out, err := r.ListObjectVersions(r.ctx, in)
+		if err != nil || len(out.Versions) != 1 {
+			r.Fatal(out, err)
+		}
+		ids = append(ids, *out.Versions[0].VersionId)
+		if !*out.IsTruncated {
+			return ids
+		}
+		in.KeyMarker, in.VersionIdMarker = out.NextKeyMarker, out.NextVersionIdMarker
 	}
 }
 
