@@ -1,7 +1,12 @@
 package ecs_test
 
 import (
+	"context"
+	"io"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,4 +172,51 @@ func TestDeletingAServiceStopsItsTasks(t *testing.T) {
 	}
 	w.create("web", w.register("web", nil, nil), 1, nil) // the name is free again
 	w.awaitSteady("web")
+}
+
+func TestNoRequestFailsWhileAServiceIsDeployed(t *testing.T) {
+	t.Parallel()
+	w := start(t).settle()
+	group, host := w.balancer("busy")
+	w.create("web", w.register("web", nil, nil), 2, behind(group))
+	w.awaitSteady("web")
+	ctx, stop := context.WithCancel(w.Context)
+	var clients sync.WaitGroup
+	var served, failed atomic.Int64
+	for range 8 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				if status, err := w.request(host); err != nil || status != http.StatusOK {
+					failed.Add(1)
+					t.Logf("status %d, %v", status, err)
+				}
+				served.Add(1)
+			}
+		})
+	}
+	for range 3 {
+		_, err := w.ecs.UpdateService(w.Context, &api.UpdateServiceInput{Cluster: new("demo"), Service: "web", ForceNewDeployment: new(true)})
+		w.must(err)
+		w.awaitSteady("web")
+	}
+	stop()
+	clients.Wait()
+	if failed.Load() > 0 || served.Load() < 100 {
+		t.Errorf("%d of %d requests failed", failed.Load(), served.Load())
+	}
+}
+
+func (w *world) request(host string) (int, error) {
+	request, err := http.NewRequest(http.MethodGet, "http://"+w.Address()+"/", nil)
+	if err != nil {
+		return 0, err
+	}
+	request.Host = host
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	_, err = io.Copy(io.Discard, answer.Body)
+	return answer.StatusCode, err
 }

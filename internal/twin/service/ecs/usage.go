@@ -3,6 +3,7 @@ package ecs
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,46 +87,52 @@ func (s *Service) sample(ctx context.Context, last sampler) error {
 		return err
 	}
 	sums := map[store.Key]Sample{}
+	current := map[string]bool{}
 	for _, l := range running {
+		for _, c := range l.task.Containers {
+			current[c.ARN] = true
+		}
 		cpu, memory, known := s.measure(ctx, docker, last, l.task, l.size)
 		if known {
 			sum := sums[l.key]
 			sums[l.key] = Sample{CPU: sum.CPU + cpu, Memory: sum.Memory + memory, Tasks: sum.Tasks + 1}
 		}
 	}
+	maps.DeleteFunc(last, func(arn string, _ engine.Usage) bool { return !current[arn] })
 	return s.keepSamples(ctx, sums)
 }
 
-// measure is a task's utilisation since its last measuring, in percent.
+// measure is a task's utilisation since its last measuring, in percent: that of its containers together.
 func (s *Service) measure(ctx context.Context, docker *engine.Engine, last sampler, t task, d definition) (cpu, memory float64, known bool) {
-	var nanos, bytes float64
-	var span time.Duration
+	cpus := float64(d.cpu()) / 1024
+	if machine := float64(s.found.info.NCPU); cpus == 0 || cpus > machine {
+		cpus = machine // a task cannot use more than the machine has
+	}
 	for _, c := range t.Containers {
 		now, err := docker.Stats(ctx, s.containerName(t, c.Name))
-		if err != nil {
+		if err != nil { // it does not run
 			delete(last, c.ARN)
 			continue
 		}
-		before, has := last[c.ARN]
+		if before, has := last[c.ARN]; has {
+			share, ok := utilisation(before, now, cpus)
+			cpu, known = cpu+share, known || ok
+		}
 		last[c.ARN] = now
-		bytes += float64(now.MemoryBytes)
-		if has && now.CPUNanos >= before.CPUNanos && now.ReadAt.After(before.ReadAt) {
-			span = now.ReadAt.Sub(before.ReadAt)
-			nanos += float64(now.CPUNanos - before.CPUNanos)
+		if size := d.memory(); size > 0 {
+			memory += 100 * float64(now.MemoryBytes) / float64(size<<20)
 		}
 	}
-	if span == 0 {
-		return 0, 0, false
+	return cpu, memory, known
+}
+
+// utilisation is the CPU time between two readings in percent of what the CPUs had; not known where the two cannot be compared.
+func utilisation(before, now engine.Usage, cpus float64) (percent float64, known bool) {
+	span := now.ReadAt.Sub(before.ReadAt)
+	if span <= 0 || now.CPUNanos < before.CPUNanos {
+		return 0, false
 	}
-	cpus := float64(d.cpu()) / 1024
-	if cpus == 0 || cpus > float64(s.found.info.NCPU) {
-		cpus = float64(s.found.info.NCPU) // a task cannot use more than the machine has
-	}
-	cpu = 100 * nanos / float64(span) / cpus
-	if size := d.memory(); size > 0 {
-		memory = 100 * bytes / float64(size<<20)
-	}
-	return cpu, memory, true
+	return 100 * float64(now.CPUNanos-before.CPUNanos) / float64(span) / cpus, true
 }
 
 func (s *Service) keepSamples(ctx context.Context, sums map[store.Key]Sample) error {
