@@ -164,6 +164,7 @@ func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close
 
 // Tx is a transaction: reads see its own writes.
 type Tx struct {
+	store *Store
 	q     querier
 	after []func()
 	depth int
@@ -219,7 +220,7 @@ func (s *Store) commit(ctx context.Context, f func(ctx context.Context, tx *Tx) 
 		return nil, fmt.Errorf("begin: %w", err)
 	}
 	defer sqlTx.Rollback()
-	tx := &Tx{q: sqlTx, write: true}
+	tx := &Tx{store: s, q: sqlTx, write: true}
 	if err := f(context.WithValue(ctx, txKey{}, tx), tx); err != nil {
 		return nil, err
 	}
@@ -257,7 +258,7 @@ func (s *Store) View(ctx context.Context, f func(ctx context.Context, tx *Tx) er
 		return explain(s.path, err)
 	}
 	defer sqlTx.Rollback()
-	tx := &Tx{q: sqlTx}
+	tx := &Tx{store: s, q: sqlTx}
 	return f(context.WithValue(ctx, txKey{}, tx), tx)
 }
 

@@ -113,6 +113,33 @@ func TestAFileOfANewerVersionIsRefused(t *testing.T) {
 	}
 }
 
+func TestSealedRowsAreNotReadableInTheFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	secrets := &Table[item]{Name: "secrets", Sealed: true}
+	s, err := Open(dir, secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Update(t.Context(), func(ctx context.Context, tx *Tx) error { return secrets.Put(tx, key("a"), item{Name: "canary-4711"}) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.View(t.Context(), func(ctx context.Context, tx *Tx) error {
+		if got, err := secrets.Get(tx, key("a")); err != nil || got.Name != "canary-4711" {
+			t.Errorf("%v, %v", got, err)
+		}
+		return nil
+	})
+	s.Close()
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	for _, f := range files {
+		if b, _ := os.ReadFile(f); strings.Contains(string(b), "canary-4711") {
+			t.Errorf("plain text in %s", f)
+		}
+	}
+}
+
 func TestSealedValuesOpenOnlyInTheirContext(t *testing.T) {
 	t.Parallel()
 	s := opened(t)

@@ -20,6 +20,8 @@ type Table[T any] struct {
 	By   func(T) string
 	// Upgrades are SQL statements that bring rows of older versions of T up to date, oldest first; they are only ever added.
 	Upgrades []string
+	// Sealed rows are encrypted in the file: for values that may hold what a user marked as secret.
+	Sealed bool
 }
 
 func (t *Table[T]) name() string { return t.Name }
@@ -28,6 +30,23 @@ func (t *Table[T]) statements() []string {
 	create := fmt.Sprintf(`CREATE TABLE %[1]q (account TEXT NOT NULL, region TEXT NOT NULL, id TEXT NOT NULL, grp TEXT NOT NULL, doc BLOB NOT NULL,
 PRIMARY KEY (account, region, id)) WITHOUT ROWID; CREATE INDEX %[2]q ON %[1]q (grp, account, region)`, t.Name, t.Name+"_grp")
 	return append([]string{create}, t.Upgrades...)
+}
+
+func (t *Table[T]) encode(tx *Tx, v T) ([]byte, error) {
+	doc, err := json.Marshal(v)
+	if err == nil && t.Sealed {
+		doc = tx.store.Seal(doc, t.Name)
+	}
+	return doc, err
+}
+
+func (t *Table[T]) decode(tx *Tx, doc []byte) (v T, err error) {
+	if t.Sealed {
+		if doc, err = tx.store.Unseal(doc, t.Name); err != nil {
+			return v, fmt.Errorf("%s: %w", t.Name, err)
+		}
+	}
+	return v, json.Unmarshal(doc, &v)
 }
 
 func (t *Table[T]) group(v T) string {
@@ -48,7 +67,7 @@ func (t *Table[T]) Get(tx *Tx, k Key) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	return v, json.Unmarshal(doc, &v)
+	return t.decode(tx, doc)
 }
 
 // Has reports whether the row is there.
@@ -62,7 +81,7 @@ func (t *Table[T]) Has(tx *Tx, k Key) (bool, error) {
 
 // Put writes the row, new or not.
 func (t *Table[T]) Put(tx *Tx, k Key, v T) error {
-	doc, err := json.Marshal(v)
+	doc, err := t.encode(tx, v)
 	if err != nil {
 		return err
 	}
@@ -104,11 +123,11 @@ func (t *Table[T]) query(tx *Tx, where string, args ...any) ([]T, error) {
 	var out []T
 	for rows.Next() {
 		var doc sql.RawBytes
-		var v T
 		if err := rows.Scan(&doc); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(doc, &v); err != nil {
+		v, err := t.decode(tx, doc)
+		if err != nil {
 			return nil, err
 		}
 		out = append(out, v)
@@ -143,7 +162,7 @@ func (t *Table[T]) rows(tx *Tx, where string, args ...any) ([]Row[T], error) {
 		if err := rows.Scan(&r.Account, &r.Region, &r.ID, &doc); err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(doc, &r.Value); err != nil {
+		if r.Value, err = t.decode(tx, doc); err != nil {
 			return nil, err
 		}
 		all = append(all, r)

@@ -28,7 +28,7 @@ type changeSet struct {
 	Changes                      []api.Change // with property values; they are left out of answers that did not ask
 }
 
-var changeSets = &store.Table[changeSet]{Name: "cfn_change_sets", By: func(c changeSet) string { return c.StackID }}
+var changeSets = &store.Table[changeSet]{Name: "cfn_change_sets", Sealed: true, By: func(c changeSet) string { return c.StackID }}
 
 // CreateChangeSet compares a stack with what is asked for and keeps the result. A change of nothing makes a FAILED change set.
 func (s *Service) CreateChangeSet(ctx context.Context, in *api.CreateChangeSetInput) (*api.CreateChangeSetOutput, error) {

@@ -280,3 +280,31 @@ Resources:
 		}
 	}
 }
+
+func TestASecretParameterShowsNowhere(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	w.create(t, "secretive", `
+Parameters: {Password: {Type: String, NoEcho: true}}
+Resources:
+  P: {Type: "AWS::SSM::Parameter", Properties: {Name: /p, Type: String, Value: !Sub "user:${Password}"}}
+`, api.Parameter{ParameterKey: new("Password"), ParameterValue: new("canary-4711")})
+	st := w.ends(t, "secretive", "CREATE_COMPLETE")
+	if got := *st.Parameters[0].ParameterValue; got != "****" {
+		t.Errorf("DescribeStacks shows %q", got)
+	}
+	out, err := w.cfn.DescribeStackEvents(w.Context, &api.DescribeStackEventsInput{StackName: "secretive"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := false
+	for _, e := range out.StackEvents {
+		seen = seen || strings.Contains(wire.Value(e.ResourceProperties), "user:****")
+		if strings.Contains(fmt.Sprintf("%v", wire.Value(e.ResourceProperties)+wire.Value(e.ResourceStatusReason)), "canary") {
+			t.Errorf("event shows the secret: %v", *e.ResourceProperties)
+		}
+	}
+	if !seen || w.value(t, "/p") != "user:canary-4711" {
+		t.Error("the parameter did not reach the resource, or the event does not show the mask")
+	}
+}

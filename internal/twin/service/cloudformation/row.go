@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"slipway.dev/internal/cfn"
 	"slipway.dev/internal/twin/operation"
 	"slipway.dev/internal/twin/resource"
 	"slipway.dev/internal/twin/store"
@@ -60,7 +61,7 @@ func (r *stackResource) become(v version) {
 	r.DependsOn, r.DeletionPolicy, r.ReplacePolicy = v.DependsOn, v.DeletionPolicy, v.ReplacePolicy
 }
 
-var resources = &store.Table[stackResource]{Name: "cfn_resources", By: func(r stackResource) string { return r.StackID }}
+var resources = &store.Table[stackResource]{Name: "cfn_resources", Sealed: true, By: func(r stackResource) string { return r.StackID }}
 
 func (s *Service) resourcesOf(ctx context.Context, tx *store.Tx, stackID string) ([]stackResource, error) {
 	c := operation.CallerOf(ctx)
@@ -83,7 +84,7 @@ func (s *Service) mark(ctx context.Context, tx *store.Tx, st stack, r *stackReso
 	}
 	e := event{LogicalID: r.LogicalID, PhysicalID: r.PhysicalID, Type: r.Type, Status: status, Reason: reason}
 	if status == "CREATE_IN_PROGRESS" || status == "UPDATE_IN_PROGRESS" {
-		e.Properties = asJSON(r.Properties)
+		e.Properties = asJSON(masked(r.Properties, st.secrets()))
 	}
 	return s.record(ctx, tx, st, e)
 }
@@ -97,4 +98,44 @@ func (s *Service) request(st stack, r stackResource, properties, previous map[st
 	tags["aws:cloudformation:stack-id"], tags["aws:cloudformation:stack-name"], tags["aws:cloudformation:logical-id"] = st.ID, st.Name, r.LogicalID
 	return resource.Request{StackID: st.ID, StackName: st.Name, LogicalID: r.LogicalID, Type: r.Type, PhysicalID: r.PhysicalID,
 		Properties: properties, Previous: previous, Tags: tags, Token: r.Token}
+}
+
+// masked replaces secret texts in properties by the stars that CloudFormation shows.
+func masked(value any, secrets []string) any {
+	switch v := value.(type) {
+	case string:
+		for _, secret := range secrets {
+			v = strings.ReplaceAll(v, secret, cfn.Masked)
+		}
+		return v
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = masked(v[i], secrets)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k := range v {
+			out[k] = masked(v[k], secrets)
+		}
+		return out
+	}
+	return value
+}
+
+// secrets are the values of the stack's NoEcho parameters, now and where it is going.
+func (st stack) secrets() (values []string) {
+	definitions := []definition{st.Current}
+	if st.Operation != nil {
+		definitions = append(definitions, st.Operation.Target, st.Operation.Source)
+	}
+	for _, d := range definitions {
+		for _, p := range d.Shown {
+			if secret := d.Parameters[p.Name]; p.Value == cfn.Masked && secret != "" {
+				values = append(values, secret)
+			}
+		}
+	}
+	return values
 }

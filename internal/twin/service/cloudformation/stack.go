@@ -77,7 +77,7 @@ const (
 const underWay = "under way"
 
 // stacks keeps stacks by ARN; those with an operation are in a group of their own.
-var stacks = &store.Table[stack]{Name: "cfn_stacks", By: func(s stack) string {
+var stacks = &store.Table[stack]{Name: "cfn_stacks", Sealed: true, By: func(s stack) string {
 	if s.Operation != nil {
 		return underWay
 	}
