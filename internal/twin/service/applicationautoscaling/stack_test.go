@@ -94,7 +94,7 @@ func (w *world) rests(cfn cloudformation.Client, status string) map[string]strin
 // until waits for a condition, looking again after every change of the twin's state.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	patience := time.After(20 * time.Second)
+	patience := time.After(time.Minute)
 	for {
 		changed := w.Changed()
 		if holds() {

@@ -60,7 +60,7 @@ func (w *world) restart() *world {
 // until waits for a condition, looking again after every change of the twin's state.
 func (w *world) until(what string, holds func() bool) {
 	w.t.Helper()
-	patience := time.After(20 * time.Second)
+	patience := time.After(time.Minute)
 	for {
 		changed := w.Changed()
 		if holds() {
