@@ -2,8 +2,10 @@ package elbv2_test
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,18 +66,19 @@ func TestRulesDecideInTheirOrder(t *testing.T) {
 		20: {Field: new("host-header"), HostHeaderConfig: &elbv2.HostHeaderConditionConfig{Values: []string{"*.example.test"}}},
 		30: {Field: new("http-header"), HttpHeaderConfig: &elbv2.HttpHeaderConditionConfig{HttpHeaderName: new("X-Canary"), Values: []string{"yes"}}},
 		40: {Field: new("query-string"), QueryStringConfig: &elbv2.QueryStringConditionConfig{Values: []elbv2.QueryStringKeyValuePair{{Key: new("v"), Value: new("2")}}}},
-		50: {Field: new("path-pattern"), PathPatternConfig: &elbv2.PathPatternConditionConfig{Values: []string{"/never"}}},
 		60: {Field: new("source-ip"), SourceIpConfig: &elbv2.SourceIpConditionConfig{Values: []string{"10.0.0.0/8"}}},
+		70: {Field: new("path-pattern"), PathPatternConfig: &elbv2.PathPatternConditionConfig{Values: []string{"/never"}}},
 	}
 	arns := map[int]string{}
-	for priority, c := range conditions {
+	for _, priority := range slices.Sorted(maps.Keys(conditions)) { // the last one tells that all are served
+		c := conditions[priority]
 		out, err := w.elb.CreateRule(w.Context, &elbv2.CreateRuleInput{ListenerArn: listener, Priority: priority, Conditions: []elbv2.RuleCondition{c}, Actions: fixed("200", fmt.Sprint(priority))})
 		if err != nil {
 			t.Fatal(err)
 		}
 		arns[priority] = *out.Rules[0].RuleArn
 	}
-	w.until("the rules are served", func() bool { _, body := w.get(own, "x", "/never"); return body == "50" })
+	w.until("the rules are served", func() bool { _, body := w.get(own, "x", "/never"); return body == "70" })
 	for _, c := range []struct {
 		host, path, want string
 		header           []string
@@ -93,7 +96,7 @@ func TestRulesDecideInTheirOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("the host's rule comes first", func() bool { _, body := w.get(own, "a.example.test", "/api/1"); return body == "20" })
-	_, err = w.elb.ModifyRule(w.Context, &elbv2.ModifyRuleInput{RuleArn: arns[50], Actions: []elbv2.Action{{Type: "redirect",
+	_, err = w.elb.ModifyRule(w.Context, &elbv2.ModifyRuleInput{RuleArn: arns[70], Actions: []elbv2.Action{{Type: "redirect",
 		RedirectConfig: &elbv2.RedirectActionConfig{Host: new("new.test"), Port: new("80"), StatusCode: "HTTP_301"}}}})
 	if err != nil {
 		t.Fatal(err)
