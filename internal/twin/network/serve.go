@@ -2,6 +2,7 @@ package network
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -53,8 +54,8 @@ func serveFront(g guard, address string, front http.Handler) (stop func(), err e
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	server := &http.Server{Handler: front, ReadHeaderTimeout: 30 * time.Second, Protocols: protocols}
-	go server.Serve(guarded{listener, g})
-	return func() { server.Close() }, nil
+	go func() { _ = server.Serve(guarded{listener, g}) }() // it ends when it is closed, and says so
+	return func() { _ = server.Close() }, nil
 }
 
 // domain holds the names of the twin's load balancers.
@@ -78,20 +79,20 @@ func serveNames(g guard, resolvers []string) (stop func(), err error) {
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		packets.Close()
-		return nil, err
+		return nil, errors.Join(err, packets.Close())
 	}
 	handler := names{guard: g, resolvers: resolvers}
 	udp := &dns.Server{PacketConn: packets, Handler: handler}
 	tcp := &dns.Server{Listener: listener, Handler: handler}
-	go udp.ActivateAndServe()
-	go tcp.ActivateAndServe()
-	return func() { packets.Close(); listener.Close() }, nil
+	for _, server := range []*dns.Server{udp, tcp} {
+		go func() { _ = server.ActivateAndServe() }() // it ends when its socket is closed, and says so
+	}
+	return func() { _, _ = packets.Close(), listener.Close() }, nil
 }
 
 func (n names) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	if !n.guard.admits(w.RemoteAddr()) {
-		w.Close()
+		_ = w.Close() // a stranger is told nothing
 		return
 	}
 	answer := n.answer(query, w.RemoteAddr().Network())
@@ -102,7 +103,7 @@ func (n names) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 		}
 		answer.Truncate(size)
 	}
-	w.WriteMsg(answer)
+	_ = w.WriteMsg(answer) // who asked may be gone
 }
 
 func (n names) answer(query *dns.Msg, transport string) *dns.Msg {

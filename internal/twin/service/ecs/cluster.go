@@ -195,10 +195,10 @@ func (s *Service) describeCluster(ctx context.Context, tx *store.Tx, c cluster, 
 	}
 	running, pending := 0, 0
 	for _, t := range all {
-		switch {
-		case t.Last == taskRunning:
+		switch t.Last {
+		case taskRunning:
 			running++
-		case t.Last == taskPending || t.Last == taskProvisioning || t.Last == taskActivating:
+		case taskPending, taskProvisioning, taskActivating:
 			pending++
 		}
 	}

@@ -360,9 +360,8 @@ func (d *decision) start(n int) {
 
 // settle completes the deployment, and announces a steady state once.
 func (d *decision) settle() {
-	v, p := &d.plan.Service, d.primary()
 	d.forget()
-	p = d.primary()
+	v, p := &d.plan.Service, d.primary()
 	calm := d.plan.Start == 0 && len(d.plan.Stop) == 0 && len(d.tasks(d.mine, good)) == v.Desired && len(d.tasks(anyOne, coming, bad)) == 0 && len(v.Deployments) == 1
 	if !calm {
 		return

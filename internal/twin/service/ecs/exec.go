@@ -187,13 +187,15 @@ func (all *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered
 	}
-	defer conn.CloseNow()
+	status, reason := websocket.StatusNormalClosure, ""
 	if err := v.serve(r.Context(), conn); err != nil {
-		conn.Close(websocket.StatusInternalError, err.Error()[:min(len(err.Error()), 120)])
-		return
+		status, reason = websocket.StatusInternalError, strings.ToValidUTF8(err.Error()[:min(len(err.Error()), reasonLimit)], "")
 	}
-	conn.Close(websocket.StatusNormalClosure, "")
+	_ = conn.Close(status, reason) // the client may be gone
 }
+
+// reasonLimit is what a close frame has room for, in bytes (RFC 6455 §5.5).
+const reasonLimit = 123
 
 // opening is the client's first message.
 type opening struct {
@@ -246,7 +248,7 @@ func receive(ctx context.Context, conn *websocket.Conn, feed *io.PipeWriter, siz
 				return err
 			}
 		case frameEnd:
-			feed.Close()
+			_ = feed.Close() // it never fails
 		case frameSize:
 			if len(m) < 5 {
 				return fmt.Errorf("a size has four bytes, not %d", len(m)-1)

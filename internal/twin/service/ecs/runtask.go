@@ -45,15 +45,7 @@ func (s *Service) RunTask(ctx context.Context, in *api.RunTaskInput) (*api.RunTa
 				out.Failures = append(out.Failures, api.Failure{Reason: &reason})
 				continue
 			}
-			t.Group, t.StartedBy, t.Overrides, t.Token = cmp.Or(wire.Value(in.Group), t.group()), wire.Value(in.StartedBy), in.Overrides, wire.Value(in.ClientToken)
-			t.Execute = wire.Value(in.EnableExecuteCommand)
-			t.Tags = tagMap(in.Tags)
-			if wire.Value(in.PropagateTags) == "TASK_DEFINITION" {
-				maps.Copy(t.Tags, d.Tags)
-			}
-			if wire.Value(in.EnableECSManagedTags) {
-				t.Tags["aws:ecs:clusterName"] = c.Name
-			}
+			t.asked(in, c, d)
 			if err := taskRows.Put(tx, s.key(ctx, t.ID), t); err != nil {
 				return err
 			}
@@ -61,6 +53,18 @@ func (s *Service) RunTask(ctx context.Context, in *api.RunTaskInput) (*api.RunTa
 		}
 		return nil
 	})
+}
+
+// asked takes over what a request says of a task.
+func (t *task) asked(in *api.RunTaskInput, c cluster, d definition) {
+	t.Group, t.StartedBy, t.Overrides, t.Token = cmp.Or(wire.Value(in.Group), "family:"+t.family()), wire.Value(in.StartedBy), in.Overrides, wire.Value(in.ClientToken)
+	t.Execute, t.Tags = wire.Value(in.EnableExecuteCommand), tagMap(in.Tags)
+	if wire.Value(in.PropagateTags) == "TASK_DEFINITION" {
+		maps.Copy(t.Tags, d.Tags)
+	}
+	if wire.Value(in.EnableECSManagedTags) {
+		t.Tags["aws:ecs:clusterName"] = c.Name
+	}
 }
 
 // repeated answers a request that was made before, by its client token.

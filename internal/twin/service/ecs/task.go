@@ -1,7 +1,6 @@
 package ecs
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -336,5 +335,3 @@ func (t task) family() string {
 	name, _, _ := strings.Cut(shortName(t.Definition), ":")
 	return name
 }
-
-func (t task) group() string { return cmp.Or(t.Group, "family:"+t.family()) }

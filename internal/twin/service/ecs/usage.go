@@ -56,33 +56,41 @@ func (s *Service) runUsage(ctx context.Context) {
 	}
 }
 
-func (s *Service) sample(ctx context.Context, last sampler) error {
-	docker, err := s.docker(ctx)
-	if err != nil {
-		return err
-	}
-	type load struct {
-		key  store.Key
-		task task
-		size definition
-	}
-	var running []load
+// load is a running task of a service, with the key of the service.
+type load struct {
+	key  store.Key
+	task task
+	size definition
+}
+
+func (s *Service) loads(ctx context.Context) (running []load, err error) {
 	err = s.view(ctx, func(ctx context.Context, tx *store.Tx) error {
 		rows, err := taskRows.All(tx)
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
-			if t := row.Value; t.Last == taskRunning && t.Service != "" {
-				d, err := s.definitionOf(operation.AsService(ctx, principal, row.Account, row.Region), tx, t)
-				if err != nil {
-					return err
-				}
-				running = append(running, load{store.Key{Account: row.Account, Region: row.Region, ID: t.Cluster + "/" + t.Service}, t, d})
+			t := row.Value
+			if t.Last != taskRunning || t.Service == "" {
+				continue
 			}
+			d, err := s.definitionOf(operation.AsService(ctx, principal, row.Account, row.Region), tx, t)
+			if err != nil {
+				return err
+			}
+			running = append(running, load{store.Key{Account: row.Account, Region: row.Region, ID: t.Cluster + "/" + t.Service}, t, d})
 		}
 		return nil
 	})
+	return running, err
+}
+
+func (s *Service) sample(ctx context.Context, last sampler) error {
+	docker, err := s.docker(ctx)
+	if err != nil {
+		return err
+	}
+	running, err := s.loads(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,8 +100,7 @@ func (s *Service) sample(ctx context.Context, last sampler) error {
 		for _, c := range l.task.Containers {
 			current[c.ARN] = true
 		}
-		cpu, memory, known := s.measure(ctx, docker, last, l.task, l.size)
-		if known {
+		if cpu, memory, known := s.measure(ctx, docker, last, l.task, l.size); known {
 			sum := sums[l.key]
 			sums[l.key] = Sample{CPU: sum.CPU + cpu, Memory: sum.Memory + memory, Tasks: sum.Tasks + 1}
 		}
