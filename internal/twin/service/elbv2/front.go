@@ -60,7 +60,7 @@ type ListedListener struct {
 	Port     int    `json:"port"`
 	Protocol string `json:"protocol"`
 	Address  string `json:"address"`
-	Bound    bool   `json:"bound"` // false where something else of this machine holds the address
+	Bound    bool   `json:"bound"` // it answers, and stays; false where something else of this machine holds the address
 }
 
 func (f front) list(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +87,7 @@ func (f front) listed(snap snapshot, row store.Row[loadBalancer]) Listed {
 	for _, l := range snap.listeners {
 		if l.Value.LoadBalancer == lb.ARN {
 			lb.Listeners = append(lb.Listeners, ListedListener{ARN: l.Value.ARN, Port: l.Value.Port, Protocol: l.Value.Protocol,
-				Address: ownAddress(l.Value), Bound: f.service.plane.Addr(l.Value.ARN) == ownAddress(l.Value)})
+				Address: ownAddress(l.Value), Bound: l.Value.Held && f.service.plane.Addr(l.Value.ARN) == ownAddress(l.Value)})
 		}
 	}
 	return lb

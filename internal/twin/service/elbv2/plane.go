@@ -197,6 +197,7 @@ func (s *Service) holdPorts(ctx context.Context, rows []store.Row[listener]) err
 			if err := listeners.Put(tx, row.Key, l); err != nil {
 				return err
 			}
+			tx.AfterCommit(s.Changed.Notify)
 		}
 		return nil
 	})
