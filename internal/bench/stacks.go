@@ -37,11 +37,8 @@ func lifetime(ctx context.Context, client *cloudformation.Client, n int) (create
 	if _, err := client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: out.StackId}); err != nil {
 		return 0, 0, err
 	}
-	return created, time.Since(began), func() error {
-		err := rests(ctx, client, *out.StackId, types.StackStatusDeleteComplete)
-		deleted = time.Since(began)
-		return err
-	}()
+	err = rests(ctx, client, *out.StackId, types.StackStatusDeleteComplete)
+	return created, time.Since(began), err
 }
 
 func rests(ctx context.Context, client *cloudformation.Client, id string, want types.StackStatus) error {

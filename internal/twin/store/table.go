@@ -101,12 +101,15 @@ func (t *Table[T]) List(tx *Tx, account, region string) ([]T, error) {
 
 // ListBy returns the rows of a group, by id.
 func (t *Table[T]) ListBy(tx *Tx, account, region, group string) ([]T, error) {
-	return t.query(tx, "WHERE account = ? AND region = ? AND grp = ? ORDER BY id", account, region, group)
+	return t.query(tx, t.byGroup()+"WHERE grp = ? AND account = ? AND region = ? ORDER BY id", group, account, region)
 }
+
+// byGroup makes SQLite use the index of groups: without statistics it prefers the primary key, which has every row of a region.
+func (t *Table[T]) byGroup() string { return fmt.Sprintf("INDEXED BY %q ", t.Name+"_grp") }
 
 // DeleteBy removes the rows of a group.
 func (t *Table[T]) DeleteBy(tx *Tx, account, region, group string) error {
-	return tx.Exec(fmt.Sprintf("DELETE FROM %q WHERE account = ? AND region = ? AND grp = ?", t.Name), account, region, group)
+	return tx.Exec(fmt.Sprintf("DELETE FROM %q %sWHERE grp = ? AND account = ? AND region = ?", t.Name, t.byGroup()), group, account, region)
 }
 
 // ListAccount returns the rows of an account in all regions.
@@ -146,7 +149,7 @@ func (t *Table[T]) All(tx *Tx) ([]Row[T], error) { return t.rows(tx, "") }
 
 // AllBy returns the rows of a group in every account and region.
 func (t *Table[T]) AllBy(tx *Tx, group string) ([]Row[T], error) {
-	return t.rows(tx, "WHERE grp = ?", group)
+	return t.rows(tx, t.byGroup()+"WHERE grp = ?", group)
 }
 
 func (t *Table[T]) rows(tx *Tx, where string, args ...any) ([]Row[T], error) {

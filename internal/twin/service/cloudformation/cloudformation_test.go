@@ -21,7 +21,7 @@ type world struct {
 	ssm ssm.Client
 }
 
-func start(t *testing.T) *world {
+func start(t testing.TB) *world {
 	t.Helper()
 	w := twintest.Start(t)
 	return &world{w, api.Client{Invoker: w.Invoker}, ssm.Client{Invoker: w.Invoker}}
