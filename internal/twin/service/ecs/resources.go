@@ -16,22 +16,34 @@ func (s *Service) resources() []resource.Type {
 	return []resource.Type{
 		{Name: "AWS::ECS::Cluster", Fidelity: operation.Runs, Inert: []string{"Configuration", "ServiceConnectDefaults", "ClusterSettings"},
 			Create: s.createClusterResource, Update: s.updateClusterResource, Delete: s.deleteClusterResource, Attributes: s.clusterAttributes},
-		{Name: "AWS::ECS::TaskDefinition", Fidelity: operation.Runs, Inert: inertDefinition,
+		{Name: "AWS::ECS::TaskDefinition", Fidelity: operation.Runs, Inert: asProperties(inertDefinition),
 			Create: s.createDefinitionResource, Update: s.retagResource, Delete: s.deleteDefinitionResource,
 			Attributes: func(_ context.Context, r resource.Request) (map[string]any, error) {
 				return map[string]any{"TaskDefinitionArn": r.PhysicalID}, nil
 			}},
-		{Name: "AWS::ECS::Service", Fidelity: operation.Runs, Inert: inertService,
+		{Name: "AWS::ECS::Service", Fidelity: operation.Runs, Inert: asProperties(inertService),
 			Create: s.createServiceResource, Update: s.updateServiceResource, Delete: s.deleteServiceResource,
 			Settled: s.serviceSettled, Gone: s.serviceGone,
 			Attributes: func(_ context.Context, r resource.Request) (map[string]any, error) {
 				return map[string]any{"Name": shortName(r.PhysicalID), "ServiceArn": r.PhysicalID}, nil
 			}},
-		{Name: "AWS::ECS::CapacityProvider", Fidelity: operation.Runs, Inert: inertProvider,
+		{Name: "AWS::ECS::CapacityProvider", Fidelity: operation.Runs, Inert: asProperties(inertProvider),
 			Create: s.createProviderResource, Update: s.updateProviderResource, Delete: s.deleteProviderResource},
 		{Name: "AWS::ECS::ClusterCapacityProviderAssociations", Fidelity: operation.Runs,
 			Create: s.associate, Update: func(ctx context.Context, r resource.Request) error { _, err := s.associate(ctx, r); return err }, Delete: s.dissociate},
 	}
+}
+
+// asProperties spells the API's member names as templates do.
+func asProperties(members []string) (names []string) {
+	for _, m := range members {
+		parts := strings.Split(m, ".")
+		for i, p := range parts {
+			parts[i] = strings.ToUpper(p[:1]) + p[1:]
+		}
+		names = append(names, strings.Join(parts, "."))
+	}
+	return names
 }
 
 func tagsOf(r resource.Request) []api.Tag {
@@ -125,7 +137,7 @@ func (s *Service) deleteDefinitionResource(ctx context.Context, r resource.Reque
 	return resource.Absent(err, "ClientException")
 }
 
-// placementNames are spelt otherwise in templates than in the API.
+// placementOf: placement strategies are spelt otherwise in templates than in the API.
 func placementOf(r resource.Request, into any) error {
 	if v, given := r.Properties["PlacementStrategies"]; given {
 		return resource.Into(map[string]any{"PlacementStrategy": v}, into)

@@ -109,7 +109,7 @@ func (s *Service) Room() room.Room {
 			operation.Of("StopTask", s.StopTask),
 			operation.Of("DescribeTasks", s.DescribeTasks),
 			operation.Of("ListTasks", s.ListTasks),
-			operation.Of("ExecuteCommand", s.ExecuteCommand),
+			operation.Of("ExecuteCommand", s.ExecuteCommand).Without("session: its stream is the twin's own, not that of the Session Manager plugin"),
 			operation.Of("ListContainerInstances", s.ListContainerInstances),
 			operation.Of("DescribeContainerInstances", s.DescribeContainerInstances),
 			operation.Of("TagResource", s.TagResource),

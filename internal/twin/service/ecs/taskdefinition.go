@@ -43,7 +43,7 @@ var inertDefinition = []string{
 	"containerDefinitions.repositoryCredentials", "containerDefinitions.resourceRequirements", "containerDefinitions.restartPolicy",
 	"containerDefinitions.versionConsistency", "containerDefinitions.linuxParameters.devices", "containerDefinitions.linuxParameters.maxSwap",
 	"containerDefinitions.linuxParameters.swappiness", "containerDefinitions.logConfiguration.secretOptions", "containerDefinitions.portMappings.appProtocol",
-	"containerDefinitions.dependsOn of a container outside the task", "executionRoleArn", "taskRoleArn",
+	"executionRoleArn", "taskRoleArn",
 }
 
 // RegisterTaskDefinition makes the next revision of a family.
