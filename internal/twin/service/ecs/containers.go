@@ -81,7 +81,7 @@ func (s *Service) startPause(ctx context.Context, docker *engine.Engine, t task,
 			}
 		}
 	}
-	id, err := docker.Create(ctx, spec)
+	id, err := create(ctx, docker, spec)
 	if err != nil {
 		return err
 	}
@@ -93,6 +93,19 @@ func (s *Service) startPause(ctx context.Context, docker *engine.Engine, t task,
 		return err
 	}
 	return s.bind(ctx, t, d, "", state.Ports)
+}
+
+// createLimit bounds how long the end of the twin waits for a container that is being made.
+const createLimit = 30 * time.Second
+
+// create makes a container, and is not broken off in the middle: the engine would make it all the same.
+func create(ctx context.Context, docker *engine.Engine, spec engine.Spec) (string, error) {
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
+	defer cancel()
+	return docker.Create(ctx, spec)
 }
 
 // bind writes down where the published ports of a container answer; without a name they are those of all containers.
@@ -164,7 +177,7 @@ func (s *Service) startContainer(ctx context.Context, docker *engine.Engine, t t
 	if err != nil {
 		return err
 	}
-	id, err := docker.Create(ctx, spec)
+	id, err := create(ctx, docker, spec)
 	if err != nil {
 		return err
 	}

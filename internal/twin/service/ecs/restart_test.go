@@ -200,3 +200,31 @@ func (w *world) lines(group, stream string) (lines []string) {
 		token = out.NextForwardToken
 	}
 }
+
+func TestWhatDiedWhileTheTwinWasAwayIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := startIn(t, dir).settle()
+	w.create("web", w.register("web", nil, nil), 2, nil)
+	w.awaitSteady("web")
+	before := w.tasks("web", "RUNNING")
+	w.Stop(t)
+	w.must(w.engine.Kill(w.Context, *before[0].Containers[0].RuntimeId, "SIGKILL"))
+	w.must(w.engine.Remove(w.Context, *before[1].Containers[0].RuntimeId, true))
+	w = resume(t, w, dir)
+	for i, want := range []string{"Essential container in task exited", "Essential container in task exited"} {
+		task := w.awaitTask(*before[i].TaskArn, "STOPPED")
+		if *task.StoppedReason != want || *task.StopCode != "EssentialContainerExited" {
+			t.Errorf("%s: %s", *task.StopCode, *task.StoppedReason)
+		}
+		if code := task.Containers[0].ExitCode; i == 0 && (code == nil || *code != 137) || i == 1 && code != nil {
+			t.Errorf("exit code %v", code)
+		}
+	}
+	w.await("two others", func() bool { v := w.service("web"); return *v.RunningCount == 2 })
+	for _, task := range w.tasks("web", "RUNNING") {
+		if got := w.get(w.dial(task, 8080), "/"); got != "hello from web" {
+			t.Errorf("it answers %q", got)
+		}
+	}
+}
