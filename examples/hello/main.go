@@ -38,7 +38,9 @@ func serve(server *http.Server) error {
 		<-ctx.Done()
 		ending, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		server.Shutdown(ending)
+		if err := server.Shutdown(ending); err != nil {
+			log.Print(err)
+		}
 	}()
 	log.Printf("listening on %s", server.Addr)
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {

@@ -39,7 +39,7 @@ func ratios(text string) (rows []row) {
 // deployUnderLoad deploys hello ten times while hey keeps asking it, and counts what failed.
 func deployUnderLoad(ctx context.Context, w *world) ([]row, error) {
 	hey, err := exec.LookPath("hey")
-	if err != nil { //nolint:nilerr // a program that is missing is a measurement that is missing
+	if err != nil { // a program that is missing is a measurement that is missing
 		return []row{{"requests failed while deployed ten times under load", "0", "not measured: hey is not installed", false}}, nil
 	}
 	hello := filepath.Join(w.root, "examples", "hello")

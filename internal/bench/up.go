@@ -58,8 +58,8 @@ func runByHand(ctx context.Context, dir string) (time.Duration, error) {
 	var ids [2]string
 	var errs [2]error
 	defer func() {
-		exec.Command("docker", "rm", "-f", ids[0], ids[1]).Run()
-		exec.Command("docker", "rmi", "slipway-bench-hello").Run()
+		_ = exec.Command("docker", "rm", "-f", ids[0], ids[1]).Run()
+		_ = exec.Command("docker", "rmi", "slipway-bench-hello").Run()
 	}()
 	began := time.Now()
 	var both sync.WaitGroup

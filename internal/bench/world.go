@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log"
 	"net"
 	"os"
 	"os/exec"
@@ -43,7 +44,9 @@ func newWorld() (*world, error) {
 }
 
 func (w *world) close() {
-	w.command(context.Background(), w.root, "twin", "reset", "--yes").Run()
+	if _, err := w.do(context.Background(), w.root, "twin", "reset", "--yes"); err != nil {
+		log.Print(err)
+	}
 	os.RemoveAll(w.home)
 }
 

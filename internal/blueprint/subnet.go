@@ -32,7 +32,7 @@ func deriveSubnets(root *yaml.Node, s *Stack) error {
 	from, fromErr := netip.ParsePrefix(standard)
 	to, toErr := netip.ParsePrefix(effective(root, s, vpcCIDR))
 	if fromErr != nil || toErr != nil || from == to || !to.Addr().Is4() {
-		return nil //nolint:nilerr // what is no CIDR block is reported where blocks are checked
+		return nil // what is no CIDR block is reported where blocks are checked
 	}
 	for _, key := range subnetCIDRs {
 		standard, _ := defaultOf(asset, key)

@@ -76,7 +76,7 @@ func (s *subscription) forward(ctx context.Context, stream eventStream) {
 			if event, ok := eventOf(message); ok && s.wants(event) && !s.send(ctx, event) {
 				return
 			}
-		case <-stream.Err:
+		case <-stream.Err: //nolint:errcheck // whatever ended the stream, the caller begins another
 			return
 		case <-ctx.Done():
 			return

@@ -32,15 +32,15 @@ func (t *Twin) handler() http.Handler {
 	own.HandleFunc("GET /_slipway/audit", t.serveAudit)
 	own.HandleFunc("GET /_slipway/coverage", t.serveCoverage)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/_slipway/") && local(r.Host) {
-			own.ServeHTTP(w, r)
-			return
-		}
 		for _, room := range t.rooms {
 			if room.Handler != nil && room.Handler.Takes(r) {
 				room.Handler.ServeHTTP(w, r)
 				return
 			}
+		}
+		if strings.HasPrefix(r.URL.Path, "/_slipway/") && local(r.Host) {
+			own.ServeHTTP(w, r)
+			return
 		}
 		t.gateway.ServeHTTP(w, r)
 	})

@@ -170,7 +170,11 @@ func (t *Twin) Run(ctx context.Context) error {
 		})
 	}
 	loops.Go(func() { t.audit.run(ctx) })
-	loops.Go(func() { t.network.Run(ctx) })
+	loops.Go(func() {
+		if err := t.network.Run(ctx); err != nil && ctx.Err() == nil {
+			cancel(fmt.Errorf("the containers' network stopped: %w", err))
+		}
+	})
 	loops.Go(func() {
 		if err := t.server.Serve(t.listener); !errors.Is(err, http.ErrServerClosed) {
 			cancel(fmt.Errorf("serve: %w", err))

@@ -201,7 +201,7 @@ func TestAttributes(t *testing.T) {
 		{"AWS::S3::Bucket", "WebsiteURL", true},
 		{"AWS::S3::Bucket", "BucketName", false},
 		{"AWS::RDS::DBInstance", "Endpoint.Address", true},
-		{"AWS::RDS::DBInstance", "Endpoint.Addres", false},
+		{"AWS::RDS::DBInstance", "Endpoint.Host", false},
 		{"AWS::EC2::VPC", "CidrBlock", true},
 		{"AWS::EC2::SecurityGroup", "GroupId", true},
 		{"AWS::ElasticLoadBalancingV2::LoadBalancer", "DNSName", true},

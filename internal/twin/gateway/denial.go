@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,7 +23,15 @@ type denial struct {
 func (d *denial) Error() string { return d.message }
 
 func (d *denial) forS3() *wire.Error {
-	return &wire.Error{Code: d.s3, Message: d.message, Status: d.status}
+	return &wire.Error{Code: d.s3, Message: cmp.Or(wordsOfS3[d.s3], d.message), Status: d.status}
+}
+
+// wordsOfS3 are those that S3 has for itself: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var wordsOfS3 = map[string]string{
+	"InvalidAccessKeyId":    "The AWS Access Key Id you provided does not exist in our records.",
+	"SignatureDoesNotMatch": "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+	"RequestTimeTooSkewed":  "The difference between the request time and the current time is too large.",
+	"ExpiredToken":          "The provided token has expired.",
 }
 
 var (
@@ -74,7 +83,7 @@ func word(api *wire.API, err error) *wire.Error {
 	switch {
 	case modelErr != nil:
 	case api.Name == "s3":
-		e.Code = d.s3
+		return d.forS3()
 	case m.Metadata.Protocol == "ec2":
 		e.Code = d.ec2
 	case m.Metadata.Protocol == "json" || m.Metadata.Protocol == "rest-json":

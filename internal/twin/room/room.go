@@ -27,7 +27,7 @@ type House struct {
 	Endpoint string // base URL of the twin, "http://127.0.0.1:4566"
 	Engine   EngineSource
 	Network  *network.Network // the containers' network
-	Changed  *Broadcast // told after every change of state that somebody may be waiting for
+	Changed  *Broadcast       // told after every change of state that somebody may be waiting for
 }
 
 // EngineSource finds the container engine when it is needed; its error says what to install.

@@ -34,7 +34,7 @@ func (q *Request) WriteError(w http.ResponseWriter, e *Error, requestID string) 
 
 func sendXML(w http.ResponseWriter, status int, x *xmlWriter) {
 	w.Header().Set("Content-Type", "text/xml;charset=UTF-8")
-	send(w, status, x.Bytes())
+	_ = send(w, status, x.Bytes()) // a caller who is gone needs no answer
 }
 
 // describe finds the error's shape among the operation's errors: it knows the code on the wire and the HTTP status.
@@ -83,7 +83,7 @@ func (q *Request) writeJSONError(w http.ResponseWriter, e *Error, code string, s
 	if err != nil {
 		b = []byte(`{"__type":"InternalFailure"}`)
 	}
-	send(w, status, b)
+	_ = send(w, status, b)
 }
 
 func (q *Request) writeQueryError(w http.ResponseWriter, e *Error, code string, status int, requestID string) {
@@ -124,7 +124,7 @@ func (q *Request) writeS3Error(w http.ResponseWriter, e *Error, code string, sta
 	x.text("RequestId", requestID)
 	x.WriteString("</Error>")
 	w.Header().Set("Content-Type", "application/xml")
-	send(w, status, x.Bytes())
+	_ = send(w, status, x.Bytes()) // a caller who is gone needs no answer
 }
 
 func sortedKeys(m map[string]any) []string {

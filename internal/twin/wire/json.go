@@ -70,9 +70,19 @@ func appendJSON(b []byte, s *Shape, r *Ref, v reflect.Value) ([]byte, error) {
 	case "integer", "long":
 		return strconv.AppendInt(b, v.Int(), 10), nil
 	case "float", "double":
-		return strconv.AppendFloat(b, v.Float(), 'g', -1, 64), nil
+		return appendFloat(b, v.Float()), nil
 	}
 	return nil, fmt.Errorf("shape %s has the unknown type %s", s.Name, s.Type)
+}
+
+// appendFloat writes whole numbers with a decimal point, as AWS does: languages that know integers tell them apart by it.
+func appendFloat(b []byte, f float64) []byte {
+	from := len(b)
+	b = strconv.AppendFloat(b, f, 'g', -1, 64)
+	if bytes.ContainsAny(b[from:], ".eIN") {
+		return b
+	}
+	return append(b, ".0"...)
 }
 
 // appendJSONStruct appends the members that are set and live in the body; only, where not empty, is the location wanted.

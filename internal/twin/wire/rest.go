@@ -229,7 +229,8 @@ func writeLocations(s *Shape, v reflect.Value, h http.Header) (status int, err e
 			}
 		case "headers":
 			for _, k := range f.MapKeys() {
-				h.Set(ref.LocationName+k.String(), f.MapIndex(k).String())
+				// Not h.Set: SDKs take the rest of the name as it is written, and S3 writes the names of metadata small.
+				h[strings.ToLower(ref.LocationName+k.String())] = []string{f.MapIndex(k).String()}
 			}
 		}
 	}

@@ -75,8 +75,6 @@ var (
 	kindTargetGroup  = kind{"target group", "targetgroup/", "TargetGroupNotFound"}
 )
 
-var kinds = []kind{kindLoadBalancer, kindListener, kindRule, kindTargetGroup}
-
 func (k kind) missing() error { return wire.Errorf(k.code, "One or more %ss not found", k.noun) }
 
 // check refuses what is no ARN of that kind.

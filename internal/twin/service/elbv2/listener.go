@@ -242,11 +242,6 @@ func dropListener(ctx context.Context, tx *store.Tx, l listener) error {
 	return listeners.Delete(tx, k)
 }
 
-// listenerOf is the ARN of the listener that a rule belongs to, by the rule's own ARN.
-func listenerOf(rule string) string {
-	return strings.Replace(rule[:strings.LastIndexByte(rule, '/')], ":listener-rule/", ":listener/", 1)
-}
-
 // loadBalancerOf is the ARN of the load balancer that a listener belongs to, by the listener's own ARN.
 func loadBalancerOf(listener string) string {
 	return strings.Replace(listener[:strings.LastIndexByte(listener, '/')], ":listener/", ":loadbalancer/", 1)

@@ -224,7 +224,10 @@ func (c *conn) request() bool {
 	}
 	c.in.consume(end)
 	if err != nil {
-		c.refuse(err.(*refusal))
+		var why *refusal
+		if errors.As(err, &why) {
+			c.refuse(why)
+		}
 		return false
 	}
 	c.facts = c.head.facts(c.source)

@@ -102,7 +102,7 @@ func FuzzRequestHead(f *testing.F) {
 		if err != nil {
 			// Their target is a parsed URL; ours is passed on as it came.
 			plain := bytes.Replace(raw, h.target, []byte("/"), 1)
-			if theirs, err = http.ReadRequest(bufio.NewReader(bytes.NewReader(plain))); err != nil && !h.absolute {
+			if _, err = http.ReadRequest(bufio.NewReader(bytes.NewReader(plain))); err != nil && !h.absolute {
 				t.Fatalf("accepted what net/http refuses with %v: %q", err, raw)
 			}
 			return
