@@ -218,6 +218,11 @@ func TestRefusalsInTheWordsOfEachProtocol(t *testing.T) {
 			}
 		}
 	}
+	r := d.request(t, "GET", "/bucket/key", "")
+	r.Header.Set("X-Amz-Content-Sha256", sum(""))
+	if _, body, _ := d.ask(t, sign(t, r, unknown, "s3", sum(""), now)); !strings.Contains(body, "The AWS Access Key Id you provided does not exist in our records.") {
+		t.Errorf("S3 says of an unknown key: %s", body)
+	}
 	_, body, _ := d.ask(t, sign(t, d.identity(t), credentials(), "sts", sum(whoAmI), now.Add(-6*time.Minute)))
 	if want := "Signature expired: 20260504T025601Z is now earlier than 20260504T025701Z (20260504T030201Z - 5 min.)"; !strings.Contains(body, want) {
 		t.Errorf("%s lacks %s", body, want)

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -25,6 +26,7 @@ type upload struct {
 	Object          object // what it will be: headers, metadata, tags
 	Metadata        map[string]string
 	Algorithm       string
+	Declared        bool   // the algorithm was named when the upload began
 	Kind            string // FULL_OBJECT or COMPOSITE
 	Started         time.Time
 	ARN             string // of who began it
@@ -73,7 +75,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 	if err := s.admit(ctx, &o, in.Tagging, in.ExpectedBucketOwner); err != nil {
 		return nil, err
 	}
-	u := upload{Bucket: in.Bucket, Key: in.Key, ID: newVersion() + newVersion(), Object: o, Algorithm: algorithm, Kind: kind, Started: s.Clock.Now(), ARN: operation.CallerOf(ctx).ARN}
+	u := upload{Bucket: in.Bucket, Key: in.Key, ID: newVersion() + newVersion(), Object: o, Algorithm: algorithm, Declared: in.ChecksumAlgorithm != nil, Kind: kind, Started: s.Clock.Now(), ARN: operation.CallerOf(ctx).ARN}
 	doc, err := json.Marshal(u)
 	if err != nil {
 		return nil, err
@@ -142,16 +144,23 @@ func (s *Service) UploadPart(ctx context.Context, in *api.UploadPartInput) (*api
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.receive(in.Body, claims{CRC32: in.ChecksumCRC32, CRC32C: in.ChecksumCRC32C, CRC64NVME: in.ChecksumCRC64NVME, SHA1: in.ChecksumSHA1, SHA256: in.ChecksumSHA256,
+	body, own := io.Reader(in.Body), newUndeclared(in.Body)
+	if !u.Declared {
+		body = own
+	}
+	p, err := s.receive(body, claims{CRC32: in.ChecksumCRC32, CRC32C: in.ChecksumCRC32C, CRC64NVME: in.ChecksumCRC64NVME, SHA1: in.ChecksumSHA1, SHA256: in.ChecksumSHA256,
 		SHA512: in.ChecksumSHA512, MD5: in.ChecksumMD5, XXHASH64: in.ChecksumXXHASH64, XXHASH3: in.ChecksumXXHASH3, XXHASH128: in.ChecksumXXHASH128},
 		in.ChecksumAlgorithm, in.ContentMD5, u.Algorithm)
 	if err != nil {
 		return nil, err
 	}
+	v := p.Checksum.spread()
+	if !u.Declared {
+		own.settle(&p)
+	}
 	if err := s.keepPart(ctx, u, in.PartNumber, &p); err != nil {
 		return nil, err
 	}
-	v := p.Checksum.spread()
 	return &api.UploadPartOutput{ETag: new(`"` + p.ETag + `"`), ServerSideEncryption: &u.Object.SSE, SSEKMSKeyId: u.Object.KMSKey, ChecksumCRC32: v.CRC32, ChecksumCRC32C: v.CRC32C,
 		ChecksumCRC64NVME: v.CRC64NVME, ChecksumSHA1: v.SHA1, ChecksumSHA256: v.SHA256, ChecksumSHA512: v.SHA512, ChecksumMD5: v.MD5}, nil
 }
@@ -239,7 +248,8 @@ func checkSizes(parts []part) error {
 func (p part) claimed(c api.CompletedPart) bool {
 	given, err := claims{CRC32: c.ChecksumCRC32, CRC32C: c.ChecksumCRC32C, CRC64NVME: c.ChecksumCRC64NVME, SHA1: c.ChecksumSHA1, SHA256: c.ChecksumSHA256,
 		SHA512: c.ChecksumSHA512, MD5: c.ChecksumMD5}.claim()
-	return err == nil && (given.Algorithm == "" || given.Algorithm == p.Checksum.Algorithm && given.Value == p.Checksum.Value)
+	known := func(have checksum) bool { return given.Algorithm == have.Algorithm && given.Value == have.Value }
+	return err == nil && (given.Algorithm == "" || known(p.Checksum) || known(p.Given))
 }
 
 // assemble makes the object of an upload's parts.

@@ -47,6 +47,7 @@ type part struct {
 	Number   int
 	ETag     string
 	Checksum checksum
+	Given    checksum // by the request, where S3 keeps another
 	Modified time.Time
 }
 
