@@ -114,6 +114,9 @@ func (t *turn) advanceTo(d definition) error {
 		return t.fail("", err)
 	}
 	t.bind(p)
+	if t.st.Operation.Cancelled && t.st.Operation.Phase == forward {
+		return t.fail("", errors.New("User Initiated"))
+	}
 	if t.late() {
 		return t.fail("", errors.New("Stack creation timed out"))
 	}

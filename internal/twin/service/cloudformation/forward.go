@@ -140,6 +140,9 @@ func (t *turn) settle(r *stackResource) (bool, error) {
 	}
 	t.moved = true
 	r.Step, r.Operation = atRest, t.visit()
+	if t.st.Operation.Phase == back {
+		r.Before = nil
+	}
 	return true, t.mark(t.ctx, t.tx, t.st, r, verb+"_COMPLETE", "")
 }
 
@@ -184,6 +187,9 @@ func (t *turn) apply(p *plan, r *stackResource, kind difference, before version)
 		live, err := t.live(ctx, p, r.Properties)
 		if err != nil {
 			return err
+		}
+		if kind == inPlace && typ.Update == nil {
+			return nil // only a replacement could have changed it, and that one was not made
 		}
 		if kind == inPlace {
 			return typ.Update(ctx, t.request(t.st, *r, live, before.Properties))
@@ -251,10 +257,9 @@ func (t *turn) restore(p *plan, r *stackResource) (bool, error) {
 	}
 	t.moved = true
 	now := r.version()
-	r.Before = nil
 	r.become(*before)
 	if before.PhysicalID != now.PhysicalID {
-		r.Replaced = []version{now}
+		r.Replaced, r.Before = []version{now}, nil
 		r.Operation = t.visit()
 		if err := t.mark(t.ctx, t.tx, t.st, r, "UPDATE_IN_PROGRESS", ""); err != nil {
 			return false, err

@@ -63,7 +63,8 @@ func (t *turn) toPhase(p phase, status, reason string) error {
 func (t *turn) end(status, reason string) error {
 	t.moved = true
 	for _, r := range t.rows {
-		if r.Before != nil || r.Fresh {
+		// A rollback that failed may be continued: it still has to know what was.
+		if status != "UPDATE_ROLLBACK_FAILED" && (r.Before != nil || r.Fresh) {
 			r.Before, r.Fresh = nil, false
 			if err := t.saveRow(t.ctx, t.tx, *r); err != nil {
 				return err

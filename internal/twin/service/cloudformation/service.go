@@ -72,6 +72,8 @@ func (s *Service) operations() []operation.Operation {
 		operation.Of("ListExports", s.ListExports),
 		operation.Of("ListImports", s.ListImports),
 		operation.Of("UpdateTerminationProtection", s.UpdateTerminationProtection),
+		operation.Of("CancelUpdateStack", s.CancelUpdateStack),
+		operation.Of("ContinueUpdateRollback", s.ContinueUpdateRollback).Without("RoleARN"),
 		operation.RecordedOf("SetStackPolicy", s.SetStackPolicy),
 		operation.RecordedOf("GetStackPolicy", s.GetStackPolicy),
 	}

@@ -59,6 +59,8 @@ type stackOperation struct {
 	Retain  []string
 	Failed  []string // logical ids whose failure started the rollback
 	Failure string
+	// Cancelled makes the forward phase turn back.
+	Cancelled bool
 }
 
 // phase is a stage of a stack operation. Its order: forward, then cleanup; where forward fails: back (an update) or undo (a
