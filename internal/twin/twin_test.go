@@ -8,6 +8,7 @@ import (
 
 	"slipway.dev/internal/twin"
 	"slipway.dev/internal/twin/api/ssm"
+	"slipway.dev/internal/twin/gateway"
 	"slipway.dev/internal/twin/store"
 	"slipway.dev/internal/twin/twintest"
 )
@@ -48,6 +49,26 @@ func TestTheTwinTellsOfItself(t *testing.T) {
 		var body map[string]any
 		if err := json.NewDecoder(res.Body).Decode(&body); err != nil || !check(body) {
 			t.Errorf("%s = %v, %v", path, body, err)
+		}
+	}
+}
+
+// Requests find a service by the name they are signed for. The gateway knows these names without unpacking a model.
+func TestEveryServiceIsFoundByItsSigningName(t *testing.T) {
+	t.Parallel()
+	w := twintest.Start(t)
+	for name, service := range w.Gateway().Services() {
+		model, err := service.API.Model()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := gateway.SigningName(name); got != model.Metadata.Signing() {
+			t.Errorf("%s is found as %q, its requests are signed for %q", name, got, model.Metadata.Signing())
+		}
+		for _, op := range service.Operations {
+			if model.Operations[op.Name] == nil {
+				t.Errorf("%s serves %s, which its model does not have", name, op.Name)
+			}
 		}
 	}
 }

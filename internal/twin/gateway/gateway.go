@@ -73,13 +73,16 @@ func New(o Options) *Gateway {
 // signingNames are the names under which requests for a service are signed. They are written here so that no model needs to be
 // unpacked at start; a test compares them with the models.
 var signingNames = map[string]string{
-	"elbv2": "elasticloadbalancing", "cloudwatch": "monitoring", "applicationautoscaling": "application-autoscaling",
+	"elbv2": "elasticloadbalancing", "cloudwatch": "monitoring",
 }
+
+// SigningName is the name that requests for a service are signed for, by AWS's folder name of the service.
+func SigningName(service string) string { return cmp.Or(signingNames[service], service) }
 
 // Register adds a service.
 func (g *Gateway) Register(s *operation.Service) {
 	g.services[s.API.Name] = s
-	g.signing[cmp.Or(signingNames[s.API.Name], s.API.Name)] = s
+	g.signing[SigningName(s.API.Name)] = s
 }
 
 // Services returns the registered services by name.
