@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +51,7 @@ func (g *Globals) writeManifest(path string, o manifest.InitOptions, force bool)
 		if err != nil {
 			return err
 		}
-		o.Service = filepath.Base(folder)
+		o.Service = nameOf(filepath.Base(folder))
 	}
 	text := manifest.Init(o)
 	if _, err := manifest.Parse(path, text, manifest.Options{}); err != nil {
@@ -71,6 +74,17 @@ func (g *Globals) writeManifest(path string, o manifest.InitOptions, force bool)
 	}
 	g.result(map[string]string{"file": path}, "Wrote "+path+". Next: slipway validate, then slipway up")
 	return nil
+}
+
+// nameOf makes a service's name of a folder's: what a name may not hold becomes a dash.
+func nameOf(folder string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < unicode.MaxASCII && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
+			return r
+		}
+		return '-'
+	}, folder)
+	return cmp.Or(strings.Trim(name, "-"), "service")
 }
 
 func (g *Globals) validateCommand() *cobra.Command {

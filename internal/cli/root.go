@@ -92,7 +92,7 @@ func (g *Globals) load() (*manifest.Manifest, error) {
 	if path == "" {
 		var err error
 		if path, err = manifest.Find("."); err != nil {
-			return nil, fmt.Errorf("%w: there is no slipway.yml or mu.yml here; slipway init writes one, --config names another", err)
+			return nil, fmt.Errorf("%w, --config names another", err)
 		}
 	}
 	options := manifest.Options{Getenv: os.LookupEnv, Namespace: g.namespace, NamespaceSource: "--namespace"}

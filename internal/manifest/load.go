@@ -43,7 +43,13 @@ func (o Options) getenv(name string) (string, bool) {
 }
 
 // ErrNotFound is wrapped by Find when a folder has no manifest.
-var ErrNotFound = fmt.Errorf("no manifest: %w", fs.ErrNotExist)
+// It is an fs.ErrNotExist too.
+var ErrNotFound error = notFound{}
+
+type notFound struct{}
+
+func (notFound) Error() string        { return "no manifest" }
+func (notFound) Is(target error) bool { return target == fs.ErrNotExist }
 
 // Find gives the path of the manifest in a folder: slipway.yml, else mu.yml.
 // When both are there slipway.yml is the one, so that a project can keep its
@@ -58,7 +64,7 @@ func Find(dir string) (string, error) {
 			return "", fmt.Errorf("find the manifest: %w", err)
 		}
 	}
-	return "", fmt.Errorf("%w: neither %s nor %s in %s; `slipway init` writes one", ErrNotFound, FileName, MuFileName, dir)
+	return "", fmt.Errorf("%w: there is neither %s nor %s in %s; slipway init writes one", ErrNotFound, FileName, MuFileName, dir)
 }
 
 // Load reads and checks the file at path. A file that can be read and is
