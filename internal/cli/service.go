@@ -168,11 +168,18 @@ func (g *Globals) serviceExec() *cobra.Command {
 		Use: "exec <env> <command>...", Args: cobra.MinimumNArgs(2),
 		Short: "Run a command in a task of its own, made from the service's image",
 		Long: `Run a command in a new task with the service's image, variables, network and role, print what it writes, and end with its
-exit code. The service's own tasks are not touched.`,
-		Example: "  slipway svc exec dev -- ./manage migrate",
+exit code. The service's own tasks are not touched. Where the image has an ENTRYPOINT, the command is what it is given.`,
+		Example: "  slipway svc exec dev -- migrate --all",
 		RunE: func(c *cobra.Command, args []string) error {
+			command := args[1:]
+			if command[0] == "--" {
+				command = command[1:]
+			}
+			if len(command) == 0 {
+				return fmt.Errorf("svc exec needs a command to run")
+			}
 			return g.deliver(c, func(ctx context.Context, p *delivery.Project) error {
-				return p.Exec(ctx, args[0], service, args[1:], func(l delivery.LogLine) { g.result(l, l.Message) })
+				return p.Exec(ctx, args[0], service, command, func(l delivery.LogLine) { g.result(l, l.Message) })
 			})
 		},
 	}
