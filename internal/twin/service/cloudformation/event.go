@@ -36,28 +36,29 @@ var events = &store.Table[event]{Name: "cfn_events", By: func(e event) string { 
 
 var lastEvent atomic.Int64
 
-// sequence numbers events in the order in which they are written, also across restarts.
-func sequence(now time.Time) string {
+// sequence numbers events in the order in which they are written, also across restarts: the moment in nanoseconds, never one twice.
+func sequence(now time.Time) int64 {
 	for {
 		last := lastEvent.Load()
 		next := max(now.UnixNano(), last+1)
 		if lastEvent.CompareAndSwap(last, next) {
-			return fmt.Sprintf("%020d", next)
+			return next
 		}
 	}
 }
 
 func (s *Service) record(ctx context.Context, tx *store.Tx, st stack, e event) error {
 	e.StackID, e.StackName, e.At = st.ID, st.Name, s.Clock.Now()
+	number := sequence(e.At)
 	if e.Type == "AWS::CloudFormation::Stack" && e.PhysicalID == st.ID {
 		e.ID = newID()
 	} else {
-		e.ID = fmt.Sprintf("%s-%s-%s", e.LogicalID, e.Status, e.At.Format("2006-01-02T15:04:05.000Z"))
+		e.ID = fmt.Sprintf("%s-%s-%s", e.LogicalID, e.Status, time.Unix(0, number).UTC().Format("2006-01-02T15:04:05.000000000Z"))
 	}
 	if st.Operation != nil {
 		e.Token, e.OperationID = st.Operation.Token, st.Operation.ID
 	}
-	return events.Put(tx, s.key(ctx, sequence(e.At)), e)
+	return events.Put(tx, s.key(ctx, fmt.Sprintf("%020d", number)), e)
 }
 
 // DescribeStackEvents returns a stack's history, newest first.
