@@ -129,6 +129,8 @@ func printEnv(c *cobra.Command, at delivery.Connection) error {
 	variables := [][2]string{
 		{"AWS_ENDPOINT_URL", at.Endpoint}, {"AWS_ACCESS_KEY_ID", at.AccessKeyID}, {"AWS_SECRET_ACCESS_KEY", at.SecretAccessKey},
 		{"AWS_REGION", at.Region}, {"AWS_DEFAULT_REGION", at.Region},
+		// Some operations would be sent to a name of their own below the endpoint's, "streaming-127.0.0.1".
+		{"AWS_DISABLE_HOST_PREFIX_INJECTION", "true"},
 	}
 	if asJSON(c) {
 		all := map[string]string{}
