@@ -3,9 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"slipway.dev/internal/blueprint"
@@ -90,6 +88,3 @@ func (w *progress) finish(name string, s *Stack, err error) {
 	}
 	close(w.done[name])
 }
-
-// list joins names for a sentence.
-func list[V any](m map[string]V) string { return strings.Join(slices.Sorted(maps.Keys(m)), ", ") }

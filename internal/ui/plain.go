@@ -80,7 +80,7 @@ func count(n int) string {
 
 // finished is what became of a stack, in mu's words.
 func finished(e delivery.Event) string {
-	text := ""
+	var text string
 	switch e.Outcome {
 	case delivery.Unchanged:
 		return fmt.Sprintf("No changes for stack '%s'", e.Stack)

@@ -1,6 +1,7 @@
 package twincmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -152,12 +153,12 @@ func awaitAnswer(c *cobra.Command, home string, ended <-chan error, from int64) 
 			return nil
 		}
 		select {
-		case <-ended:
+		case exit := <-ended:
 			if at, _, err := running(c.Context(), home); err == nil {
 				fmt.Fprintf(c.ErrOrStderr(), "The twin was started by somebody else, at %s\n", at.Endpoint)
 				return nil
 			}
-			return fmt.Errorf("the twin did not start:\n%s", tailOf(logFile(home), from))
+			return fmt.Errorf("the twin did not start (%w):\n%s", cmp.Or(exit, errors.New("it ended")), tailOf(logFile(home), from))
 		case <-limit:
 			return fmt.Errorf("the twin does not answer after %s; its log is %s", startLimit, logFile(home))
 		case <-c.Context().Done():
