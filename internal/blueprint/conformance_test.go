@@ -24,9 +24,9 @@ func TestLanguage(t *testing.T) {
 	}
 }
 
-// TestCfnLint has AWS's linter judge every rendered template. It takes long,
+// TestConformanceCfnLint has AWS's linter judge every rendered template. It takes long,
 // so it runs in `make conformance`.
-func TestCfnLint(t *testing.T) {
+func TestConformanceCfnLint(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("SLIPWAY_CONFORMANCE") != "1" {
 		t.Skip("SLIPWAY_CONFORMANCE=1 runs cfn-lint over every rendered template")

@@ -34,11 +34,11 @@ service:
   pathPatterns: [/*]
 %[4]s`
 
-// TestMoto runs the delivery code against moto_server, a server of AWS's APIs that nobody here wrote, as far as it goes: what a
+// TestConformanceMoto runs the delivery code against moto_server, a server of AWS's APIs that nobody here wrote, as far as it goes: what a
 // change set creates there has no outputs, so stacks that others need are created by CreateStack first; outputs that a condition
 // leaves out are an error to it, so iam-environment is left alone; the VPC's template is beyond it, so its default VPC is the target;
 // and it knows no termination protection, and no change of tags alone. From there on change sets, listings and deletions are ours.
-func TestMoto(t *testing.T) {
+func TestConformanceMoto(t *testing.T) {
 	t.Parallel()
 	if os.Getenv("SLIPWAY_CONFORMANCE") == "" {
 		t.Skip("make conformance sets SLIPWAY_CONFORMANCE")
