@@ -112,10 +112,22 @@ func (w *world) start() error {
 	return err
 }
 
-// close removes the twin with all it made.
+// close removes the twin with all it made, and the names that images had for its registry.
 func (w *world) close() error {
 	_, err := run(w.env, w.slipway, "twin", "reset", "--yes")
-	return errors.Join(err, os.RemoveAll(w.home))
+	return errors.Join(err, w.untag(), os.RemoveAll(w.home))
+}
+
+func (w *world) untag() error {
+	if _, err := exec.LookPath("docker"); err != nil {
+		return nil
+	}
+	names, err := run(nil, "docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference="+w.address+"/*/*/*")
+	for name := range strings.Lines(names) {
+		_, removing := run(nil, "docker", "image", "rm", strings.TrimSpace(name))
+		err = errors.Join(err, removing)
+	}
+	return err
 }
 
 // image puts the image on the engine.
