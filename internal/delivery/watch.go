@@ -235,5 +235,15 @@ func (w *taskWatch) lookAtEvents(events []ecstypes.ServiceEvent) {
 		if strings.Contains(text, "unable to") || strings.Contains(text, "unhealthy") || strings.Contains(text, "failed") {
 			w.found.Messages = append(w.found.Messages, text)
 		}
+		if answer := unhealthyReason(text); answer != "" {
+			w.found.Answer = answer
+		}
 	}
+}
+
+// unhealthyReason is what a health check answered, as the event tells it with which ECS stops an unhealthy task. The load balancer
+// itself has forgotten it by then: the task's target leaves at once.
+func unhealthyReason(event string) string {
+	_, reason, _ := strings.Cut(event, "due to (reason ")
+	return strings.TrimSuffix(strings.TrimSuffix(reason, "."), ")")
 }

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
 // TestBadManifests: what the file must not say is told with its place, and nothing is touched: there is no engine and no twin.
@@ -110,11 +114,28 @@ func TestAFullDisk(t *testing.T) {
 	m.must("env", "up", "dev")
 	ballast := filepath.Join(home, "ballast")
 	fillUp(t, ballast)
-	m.fails(1, []string{"no space left"}, "up")
+	m.fails(1, nil, "up").endsWith(t, "Error:", "no space left")
+	m.fullState()
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 20*time.Second, "the service comes up once there is space", expect(m.up(), "version 1"))
+}
+
+// fullState writes until the state file cannot grow, which the answer says; the twin goes on answering.
+func (m *machine) fullState() {
+	m.t.Helper()
+	client := cloudformation.NewFromConfig(m.config())
+	template := fmt.Sprintf(exporter, "x", "x") + strings.Repeat(" ", 50000)
+	var err error
+	for i := 0; i < 500 && err == nil; i++ {
+		_, err = client.CreateChangeSet(m.t.Context(), &cloudformation.CreateChangeSetInput{StackName: new(fmt.Sprintf("full-%d", i)),
+			ChangeSetName: new("c"), ChangeSetType: types.ChangeSetTypeCreate, TemplateBody: &template})
+	}
+	if err == nil || !strings.Contains(err.Error(), "no space left") {
+		m.t.Errorf("a state that cannot grow: %v", err)
+	}
+	m.must("env", "list")
 }
 
 // fillUp writes a file until nothing more goes.

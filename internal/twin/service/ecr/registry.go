@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	api "slipway.dev/internal/twin/api/ecr"
 	"slipway.dev/internal/twin/operation"
@@ -164,6 +165,9 @@ func (g *registry) fail(v *visit, err error) {
 	}
 	known, ok := translations[e.Code]
 	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, store.ErrFull):
+		// DENIED, because Docker tries again for most of a minute after anything else, and hides the text of a 5xx.
+		refuse(v.w, http.StatusRequestEntityTooLarge, "DENIED", "no space left on device: the twin cannot keep the image; make room and push again")
 	case ok:
 		refuse(v.w, known.status, known.code, e.Message)
 	case internal:
