@@ -102,6 +102,19 @@ const (
 	sqliteNotADB  = 26
 )
 
+// full is ErrFull of a file. Its text is for callers too: they alone can make room.
+type full struct{ path string }
+
+func (f full) Error() string {
+	return fmt.Sprintf("%s: %s; nothing of this change was kept. Make room and try again", ErrFull, f.path)
+}
+
+// Public is what a caller is told.
+func (f full) Public() string { return f.Error() }
+
+// Unwrap makes it an ErrFull.
+func (f full) Unwrap() error { return ErrFull }
+
 // explain turns a driver's error into one that says what happened to the file and how to go on.
 func explain(path string, err error) error {
 	var se *sqlite.Error
@@ -113,7 +126,7 @@ func explain(path string, err error) error {
 	case code == sqliteCorrupt, code == sqliteNotADB, errors.Is(err, ErrCorrupt):
 		return fmt.Errorf("%w: %s (%w); it was left untouched. To begin anew keep a copy, then run: slipway twin reset", ErrCorrupt, path, err)
 	case code == sqliteFull, errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w: %s; nothing of this change was kept. Make room and try again", ErrFull, path)
+		return full{path}
 	}
 	return err
 }

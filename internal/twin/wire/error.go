@@ -33,10 +33,14 @@ func HasCode(err error, code string) bool {
 }
 
 // AsError turns any error into one that can go over the wire; what is not AWS's kind becomes an InternalFailure whose text
-// does not leave the twin's log.
+// does not leave the twin's log, unless it has a text for callers: Public.
 func AsError(err error) (e *Error, internal bool) {
 	if errors.As(err, &e) {
 		return e, false
+	}
+	var told interface{ Public() string }
+	if errors.As(err, &told) {
+		return &Error{Code: "InternalFailure", Message: told.Public(), Status: http.StatusInternalServerError}, true
 	}
 	return &Error{Code: "InternalFailure", Message: "An internal error occurred. The twin's log says which: slipway twin logs", Status: http.StatusInternalServerError}, true
 }
