@@ -3,13 +3,18 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/moby/moby/client"
 
 	"slipway.dev/internal/engine"
 )
@@ -29,7 +34,33 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if err := removeImages(); err != nil {
+		fmt.Fprintln(os.Stderr, "clean up:", err)
+	}
+	return code
+}
+
+// removeImages takes away what the tests built of the test program, when none of them runs any more.
+func removeImages() error {
+	e, err := findEngine()
+	if err != nil {
+		return nil // nothing was built
+	}
+	api, err := client.New(client.WithHost(e.Host()))
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	list, err := api.ImageList(context.Background(), client.ImageListOptions{})
+	for _, image := range list.Items {
+		for _, tag := range image.RepoTags {
+			if path.Base(strings.Split(tag, ":")[strings.Count(tag, ":")-1]) == "e2e-web" {
+				err = errors.Join(err, e.RemoveImage(context.Background(), tag, true))
+			}
+		}
+	}
+	return err
 }
 
 func build(dir string) error {
