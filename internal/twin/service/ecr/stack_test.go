@@ -128,7 +128,9 @@ func TestTheCommandLine(t *testing.T) {
 		}
 		return out
 	}
-	var made struct{ Repository struct{ RepositoryURI string } }
+	var made struct {
+		Repository struct{ RepositoryURI string }
+	}
 	if err := json.Unmarshal(run("create-repository", "--repository-name", "app", "--image-scanning-configuration", "scanOnPush=true"), &made); err != nil {
 		t.Fatal(err)
 	}
