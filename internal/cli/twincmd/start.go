@@ -178,5 +178,5 @@ func tailOf(path string, from int64) string {
 	if said == "" {
 		return "it said nothing"
 	}
-	return said
+	return strings.TrimPrefix(said, "Error: ")
 }

@@ -149,32 +149,5 @@ func removeContainers(ctx context.Context, home string) error {
 		return fmt.Errorf("the twin's containers cannot be removed, so its state is kept: %w", err)
 	}
 	defer docker.Close()
-	containers, err := docker.List(ctx, label)
-	if err != nil {
-		return err
-	}
-	for _, c := range containers {
-		if err := docker.Remove(ctx, c.ID, true); err != nil {
-			return err
-		}
-	}
-	networks, err := docker.Networks(ctx, label)
-	if err != nil {
-		return err
-	}
-	for _, n := range networks {
-		if err := docker.RemoveNetwork(ctx, n.ID); err != nil {
-			return err
-		}
-	}
-	volumes, err := docker.Volumes(ctx, label)
-	if err != nil {
-		return err
-	}
-	for _, name := range volumes {
-		if err := docker.RemoveVolume(ctx, name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return network.Purge(ctx, docker, label[network.Label])
 }
