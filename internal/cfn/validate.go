@@ -28,6 +28,7 @@ func (t *Template) Validate() error {
 		v.expand()
 	}
 	v.calls()
+	v.twice()
 	if v.complete {
 		v.names()
 	}
@@ -57,6 +58,15 @@ func (v *validator) limits() {
 	}
 	if references > MostDynamicReferences {
 		v.report.add(root.Pos, "Template format error: the template has %d dynamic references, the most is %d", references, MostDynamicReferences)
+	}
+}
+
+// twice reports what is a parameter and a resource: nothing that refers to the name could tell which.
+func (v *validator) twice() {
+	for _, r := range v.t.Resources {
+		if p := v.t.Parameter(r.LogicalID); p != nil {
+			v.report.add(r.Pos, "Template format error: %s is declared as a parameter and as a resource; a logical ID stands for one thing", r.LogicalID)
+		}
 	}
 }
 
