@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -323,16 +322,6 @@ func (m *machine) all() []engine.Summary {
 	return list
 }
 
-// networks are those of the twin.
-func (m *machine) networks() int {
-	m.t.Helper()
-	list, err := docker(m.t).Networks(m.t.Context(), m.labels())
-	if err != nil {
-		m.t.Fatal(err)
-	}
-	return len(list)
-}
-
 // config is for clients of AWS's SDK.
 func (m *machine) config() aws.Config {
 	m.t.Helper()
@@ -355,15 +344,6 @@ func host(t *testing.T, address string) string {
 		t.Fatal(err)
 	}
 	return u.Hostname()
-}
-
-func decode(t *testing.T, text string) map[string]any {
-	t.Helper()
-	var v map[string]any
-	if err := json.Unmarshal([]byte(text), &v); err != nil {
-		t.Fatalf("%v in %q", err, text)
-	}
-	return v
 }
 
 // syncBuffer can be read while a command writes it.
