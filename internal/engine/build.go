@@ -35,7 +35,7 @@ type Build struct {
 // engine's message that says so.
 func (e *Engine) Build(ctx context.Context, b Build) (imageID string, err error) {
 	dockerfile := cmp.Or(b.Dockerfile, "Dockerfile")
-	source, err := openContext(b.Dir, dockerfile)
+	source, err := OpenBuildContext(b.Dir, dockerfile)
 	if err != nil {
 		return "", fmt.Errorf("build image: %w", err)
 	}
@@ -43,17 +43,17 @@ func (e *Engine) Build(ctx context.Context, b Build) (imageID string, err error)
 	if err != nil {
 		return "", fmt.Errorf("build image: %w", err)
 	}
-	archive, stop := source.stream()
-	defer stop()
+	archive := source.stream()
+	defer func() { _ = archive.Close() }()
 	result, err := e.api.ImageBuild(ctx, archive, options)
 	if err != nil {
-		return "", buildFailure(ctx, &BuildError{Dockerfile: dockerfile}, err)
+		return "", archive.failure(ctx, &BuildError{Dockerfile: dockerfile}, err)
 	}
 	defer result.Body.Close()
 	log := &buildLog{}
 	err = readMessages(result.Body, b.Progress, log.take)
 	if err != nil {
-		return "", buildFailure(ctx, log.failure(dockerfile), err)
+		return "", archive.failure(ctx, log.failure(dockerfile), err)
 	}
 	if log.imageID == "" {
 		return "", fmt.Errorf("build image from %s: the engine did not name what it built", dockerfile)
@@ -62,11 +62,34 @@ func (e *Engine) Build(ctx context.Context, b Build) (imageID string, err error)
 	return built.ID, err
 }
 
-// stream archives the context while the engine reads it; stop ends that early.
-func (c *buildContext) stream() (archive io.Reader, stop func()) {
+// contextStream is the archive of a context, made while the engine reads it.
+type contextStream struct {
+	*io.PipeReader
+	broken chan error // holds why the context could not be read, where that is why the archive ends
+}
+
+func (c *BuildContext) stream() *contextStream {
 	reader, writer := io.Pipe()
-	go func() { writer.CloseWithError(c.writeTo(writer)) }()
-	return reader, func() { _ = reader.Close() }
+	stream := &contextStream{PipeReader: reader, broken: make(chan error, 1)}
+	go func() {
+		err := c.writeTo(writer)
+		if err != nil && !errors.Is(err, io.ErrClosedPipe) { // which is an engine that wants no more of it
+			stream.broken <- err
+		}
+		writer.CloseWithError(err)
+	}()
+	return stream
+}
+
+// failure tells a context that cannot be read from every other reason. To the client an archive that ends early looks like
+// a connection that broke.
+func (s *contextStream) failure(ctx context.Context, failed *BuildError, err error) error {
+	select {
+	case broken := <-s.broken:
+		return fmt.Errorf("build image from %s: %w", failed.Dockerfile, broken)
+	default:
+		return buildFailure(ctx, failed, err)
+	}
 }
 
 func (b Build) options(dockerfile string) (client.ImageBuildOptions, error) {

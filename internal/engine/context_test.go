@@ -15,7 +15,7 @@ import (
 // archived lists what the context of a directory sends.
 func archived(t *testing.T, dir, dockerfile string) []string {
 	t.Helper()
-	source, err := openContext(dir, dockerfile)
+	source, err := OpenBuildContext(dir, dockerfile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestContextKeepsLinksAndModes(t *testing.T) {
 func TestContextThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	dir := writeTree(t, "Dockerfile", "", "file", "content")
-	source, err := openContext(dir, "Dockerfile")
+	source, err := OpenBuildContext(dir, "Dockerfile")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -74,19 +74,29 @@ func (s *Service) BatchCheckLayerAvailability(ctx context.Context, in *api.Batch
 	return out, err
 }
 
-// GetDownloadUrlForLayer returns where a layer can be fetched: the registry, with its password.
+// GetDownloadUrlForLayer returns where a layer can be fetched: the registry, by a signed address that works for an hour without
+// a password.
+// https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetDownloadUrlForLayer.html
 func (s *Service) GetDownloadUrlForLayer(ctx context.Context, in *api.GetDownloadUrlForLayerInput) (out *api.GetDownloadUrlForLayerOutput, err error) {
+	path := ""
 	err = s.see(ctx, in.RegistryId, in.RepositoryName, func(tx *store.Tx, r repository) error {
-		if _, err := r.layer(tx, in.LayerDigest); errors.Is(err, store.ErrNotFound) {
-			return wire.Errorf("LayersNotFoundException", "The layer with digest '%s' does not exist within the repository with name '%s' in the registry with id '%s'", in.LayerDigest, r.Name, r.Account)
-		} else if err != nil {
-			return err
-		}
-		url := fmt.Sprintf("%s/v2/%s/%s/%s/blobs/%s", s.Endpoint, r.Account, r.Region, r.Name, in.LayerDigest)
-		out = &api.GetDownloadUrlForLayerOutput{LayerDigest: &in.LayerDigest, DownloadUrl: &url}
-		return nil
+		path = fmt.Sprintf("/v2/%s/%s/%s/blobs/%s", r.Account, r.Region, r.Name, in.LayerDigest)
+		return r.mustHold(tx, in.LayerDigest)
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	url, err := s.sign(ctx, path)
+	return &api.GetDownloadUrlForLayerOutput{LayerDigest: &in.LayerDigest, DownloadUrl: &url}, err
+}
+
+// mustHold is an error where the repository does not hold a layer.
+func (r repository) mustHold(tx *store.Tx, digest string) error {
+	_, err := r.layer(tx, digest)
+	if errors.Is(err, store.ErrNotFound) {
+		return wire.Errorf("LayersNotFoundException", "The layer with digest '%s' does not exist within the repository with name '%s' in the registry with id '%s'", digest, r.Name, r.Account)
+	}
+	return err
 }
 
 // InitiateLayerUpload begins the upload of a layer.

@@ -38,6 +38,7 @@ type visit struct {
 	name     string
 	kind     string // manifests, blobs, uploads, tags, referrers
 	argument string // tag, digest or upload id
+	signed   bool   // the address is one that GetDownloadUrlForLayer returned
 }
 
 func (v *visit) url(format string, args ...any) string {
@@ -57,11 +58,8 @@ func (g *registry) Takes(r *http.Request) bool {
 
 func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
-	_, password, _ := r.BasicAuth()
-	caller, err := g.caller(password)
-	if err != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="%s/",service="ecr.amazonaws.com"`, g.Endpoint))
-		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", cmp.Or(map[bool]string{true: "Not Authorized"}[password == ""], err.Error()))
+	caller, signed, ok := g.authenticate(w, r)
+	if !ok {
 		return
 	}
 	if r.URL.Path == "/v2/" || r.URL.Path == "/v2" {
@@ -73,9 +71,27 @@ func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	v.signed = signed
 	if err := g.serve(operation.WithCaller(r.Context(), caller), v); err != nil {
 		g.fail(v, err)
 	}
+}
+
+// authenticate finds the caller by the signature of a layer's address, else by the password.
+func (g *registry) authenticate(w http.ResponseWriter, r *http.Request) (caller operation.Caller, signed, ok bool) {
+	caller, signed, err := g.signer(r)
+	if signed {
+		if err != nil {
+			refuse(w, http.StatusForbidden, "DENIED", err.Error())
+		}
+		return caller, signed, err == nil
+	}
+	_, password, _ := r.BasicAuth()
+	if caller, err = g.caller(password); err != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprintf(`Basic realm="%s/",service="ecr.amazonaws.com"`, g.Endpoint))
+		refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", cmp.Or(map[bool]string{true: "Not Authorized"}[password == ""], err.Error()))
+	}
+	return caller, false, err == nil
 }
 
 // open finds the repository and the thing in it that a request is about, and settles the caller's region.
@@ -282,15 +298,7 @@ func (g *registry) getBlob(ctx context.Context, v *visit) error {
 	if !validDigest(v.argument) {
 		return wire.Errorf("InvalidLayerException", "The digest %s is not one of SHA-256", v.argument)
 	}
-	if v.r.Method == http.MethodHead {
-		out, err := g.ecr.BatchCheckLayerAvailability(ctx, &api.BatchCheckLayerAvailabilityInput{RepositoryName: v.name, LayerDigests: []string{v.argument}})
-		if err != nil {
-			return err
-		}
-		if len(out.Layers) == 0 || *out.Layers[0].LayerAvailability != "AVAILABLE" {
-			return wire.NotFoundf("LayersNotFoundException", "The layer with digest '%s' does not exist", v.argument)
-		}
-	} else if _, err := g.ecr.GetDownloadUrlForLayer(ctx, &api.GetDownloadUrlForLayerInput{RepositoryName: v.name, LayerDigest: v.argument}); err != nil {
+	if err := g.mayGetBlob(ctx, v); err != nil {
 		return err
 	}
 	f, err := os.Open(g.blobs.path(v.argument))
@@ -307,6 +315,22 @@ func (g *registry) getBlob(ctx context.Context, v *visit) error {
 	v.w.Header().Set("Etag", `"`+v.argument+`"`)
 	http.ServeContent(v.w, v.r, "", info.ModTime(), f)
 	return nil
+}
+
+// mayGetBlob asks ECR as the caller. The one who was given a signed address has been asked already.
+func (g *registry) mayGetBlob(ctx context.Context, v *visit) error {
+	switch {
+	case v.signed:
+		return g.see(ctx, nil, v.name, func(tx *store.Tx, r repository) error { return r.mustHold(tx, v.argument) })
+	case v.r.Method == http.MethodGet:
+		_, err := g.ecr.GetDownloadUrlForLayer(ctx, &api.GetDownloadUrlForLayerInput{RepositoryName: v.name, LayerDigest: v.argument})
+		return err
+	}
+	out, err := g.ecr.BatchCheckLayerAvailability(ctx, &api.BatchCheckLayerAvailabilityInput{RepositoryName: v.name, LayerDigests: []string{v.argument}})
+	if err == nil && (len(out.Layers) == 0 || *out.Layers[0].LayerAvailability != "AVAILABLE") {
+		err = wire.NotFoundf("LayersNotFoundException", "The layer with digest '%s' does not exist", v.argument)
+	}
+	return err
 }
 
 // beginUpload starts an upload, mounts a layer from another repository, or takes a layer sent whole.
