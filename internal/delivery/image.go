@@ -99,6 +99,9 @@ func (p *Project) push(ctx context.Context, engineOf ImageEngine, reference stri
 	if err != nil {
 		return "", err
 	}
+	if reference, err = login.reach(ctx, engineOf, reference); err != nil {
+		return "", err
+	}
 	p.step("Pushing image " + reference)
 	output := &lines{report: func(line string) { p.report(Event{Kind: EventOutput, Text: line}) }}
 	defer output.flush()
@@ -125,6 +128,18 @@ func (p *Project) registryLogin(ctx context.Context) (registryLogin, error) {
 		return registryLogin{}, errors.New("log in to the image registry: its token is not user:password")
 	}
 	return registryLogin{engine.Auth{Username: user, Password: password}, aws.ToString(out.AuthorizationData[0].ProxyEndpoint)}, nil
+}
+
+// reach gives an image the name by which the registry can be reached now. The stack remembers the address that the registry had when
+// it was made; a twin may have moved to another port since.
+func (r registryLogin) reach(ctx context.Context, engineOf ImageEngine, reference string) (string, error) {
+	_, host, _ := strings.Cut(r.endpoint, "://")
+	old, path, ok := strings.Cut(reference, "/")
+	if !ok || host == "" || host == old {
+		return reference, nil
+	}
+	now := host + "/" + path
+	return now, engineOf.Tag(ctx, reference, now)
 }
 
 // repository is the address of the service's image repository, from its stack.

@@ -30,11 +30,15 @@ func (e *Engine) Logs(ctx context.Context, id string, after LogPosition, follow 
 		}
 		defer body.Close()
 		reader := logReader{position: after, skip: after}
-		err = reader.read(bufio.NewReader(body), tty, func(line LogLine) bool { return yield(line, nil) })
+		enough := false // a consumer that has stopped must not be given anything more, not even an error
+		err = reader.read(bufio.NewReader(body), tty, func(line LogLine) bool {
+			enough = enough || !yield(line, nil)
+			return !enough
+		})
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		if err != nil && !errors.Is(err, errConsumerDone) {
+		if err != nil && !enough {
 			yield(LogLine{}, failure("read the output of container", id, err))
 		}
 	}

@@ -199,3 +199,15 @@ func TestLogReaderRefusesWhatIsNoLog(t *testing.T) {
 		})
 	}
 }
+
+// A consumer that stops because its context has ended is given nothing more, not even the end of the context.
+func TestLogsGiveNothingToOneWhoHasStopped(t *testing.T) {
+	t.Parallel()
+	e := testEngine(t)
+	id := start(t, e, Spec{Command: []string{"term"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	for range e.Logs(ctx, id, LogPosition{}, true) {
+		cancel()
+		break
+	}
+}

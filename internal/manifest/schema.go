@@ -134,6 +134,9 @@ func schemaOfText(k *key) schema {
 func (k *key) textPattern() string {
 	values := k.supported()
 	if len(values) == 0 {
+		if strings.Contains(k.pattern, `\p{`) {
+			return "" // classes of Unicode are not part of every validator's regular expressions
+		}
 		return k.pattern
 	}
 	for i, v := range values {

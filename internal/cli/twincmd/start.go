@@ -40,6 +40,9 @@ func startCommand() *cobra.Command {
 				return fmt.Errorf("make the twin's folder: %w", err)
 			}
 			if at, _, err := running(c.Context(), home); err == nil {
+				if c.Flags().Changed("address") && at.Endpoint != "http://"+address {
+					return fmt.Errorf("the twin runs at %s (process %d); to move it: slipway twin stop, then start it at %s", at.Endpoint, at.PID, address)
+				}
 				fmt.Fprintf(c.ErrOrStderr(), "The twin is running already at %s (process %d)\n", at.Endpoint, at.PID)
 				return nil
 			} else if !errors.Is(err, delivery.ErrNoTwin) {
@@ -49,13 +52,16 @@ func startCommand() *cobra.Command {
 			if err != nil || region == "" {
 				region = "us-east-1"
 			}
+			if !c.Flags().Changed("address") {
+				address = lastAddress(home)
+			}
 			if foreground {
 				return serve(c, home, address, region)
 			}
 			return launch(c, home, address, region)
 		},
 	}
-	c.Flags().StringVar(&address, "address", "127.0.0.1:4566", "host and port to listen on; anything but the loopback lets others in")
+	c.Flags().StringVar(&address, "address", "", "host and port to listen on; anything but the loopback lets others in (where it was last, else "+firstAddress+")")
 	c.Flags().BoolVar(&foreground, "foreground", false, "run in this process, log to standard error, until Ctrl-C")
 	return c
 }
@@ -77,10 +83,27 @@ func serve(c *cobra.Command, home, address, region string) error {
 	if err := connection.Write(home); err != nil {
 		return err
 	}
+	if err := os.WriteFile(addressFile(home), []byte(cloud.Address()+"\n"), 0o600); err != nil {
+		return err
+	}
 	log.Info("the twin runs", "endpoint", connection.Endpoint, "state", stateDir(home))
 	err = cloud.Run(ctx)
-	log.Info("the twin has stopped", "error", err)
+	log.Info("the twin has stopped")
 	return errors.Join(err, connection.Remove(home))
+}
+
+// firstAddress is where a twin listens that nobody has put elsewhere.
+const firstAddress = "127.0.0.1:4566"
+
+func addressFile(home string) string { return filepath.Join(home, "twin.address") }
+
+// lastAddress is where this home's twin was: stacks hold addresses of images there.
+func lastAddress(home string) string {
+	last, err := os.ReadFile(addressFile(home))
+	if err != nil {
+		return firstAddress
+	}
+	return cmp.Or(strings.TrimSpace(string(last)), firstAddress)
 }
 
 func identityFile(home string) string { return filepath.Join(home, "twin.id") }

@@ -119,7 +119,7 @@ func resetCommand() *cobra.Command {
 			if err := removeContainers(c.Context(), home); err != nil {
 				return err
 			}
-			if err := errors.Join(os.RemoveAll(stateDir(home)), os.RemoveAll(identityFile(home)), os.RemoveAll(filepath.Join(home, "twin.json"))); err != nil {
+			if err := errors.Join(os.RemoveAll(stateDir(home)), os.RemoveAll(identityFile(home)), os.RemoveAll(addressFile(home)), os.RemoveAll(filepath.Join(home, "twin.json"))); err != nil {
 				return err
 			}
 			fmt.Fprintln(c.ErrOrStderr(), "The twin is empty. The next command that needs it starts it anew.")

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -147,7 +148,9 @@ func (g *Gateway) refuseUnknown(w http.ResponseWriter, sig *signature, id string
 	w.Header().Set("X-Amzn-Errortype", "UnknownOperationException")
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
 	w.WriteHeader(http.StatusNotFound)
-	fmt.Fprintf(w, `{"__type":"UnknownOperationException","message":"The twin has no service %q. slipway twin coverage lists what it has."}`, name)
+	body, _ := json.Marshal(map[string]string{"__type": "UnknownOperationException",
+		"message": fmt.Sprintf("The twin has no service %q. slipway twin coverage lists what it has.", name)})
+	w.Write(body)
 }
 
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, s *operation.Service, e *wire.Error, call Call) {
