@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,8 +21,17 @@ type rule struct {
 	serves   string // the paths and hosts it matches
 }
 
-// priority is the number of the service's first rule: the one it has, or else the next free one, which is one more than the
-// highest, as in mu. A number of the manifest that another service's rule has is refused.
+// Rules are tried from the lowest number up, so what takes everything stands in a band of its own above all else: whichever service
+// of a listener is deployed first, /* does not hide /api/*. A listener's numbers end at 50000.
+const (
+	catchAllFrom = 40000
+	lastPriority = 50000
+)
+
+// priority is the number of the service's first rule. Where the manifest gives none it is the one the service has, or else the next
+// free one: one more than the highest below catchAllFrom, as in mu; for a service that takes every path on every host, the first from
+// catchAllFrom up. A service that stands in the other's band moves. A number of the manifest that another service's rule has is
+// refused.
 func (p *Project) priority(ctx context.Context, listener string, s *manifest.Service, deployed *Stack) (int, error) {
 	if !s.Exposed() {
 		return 0, nil
@@ -45,25 +55,54 @@ func (p *Project) priority(ctx context.Context, listener string, s *manifest.Ser
 
 // choosePriority decides; ours are the ARNs of the service's own rules, current is the number it has, or 0.
 func choosePriority(rules []rule, ours map[string]bool, s *manifest.Service, current int) (int, error) {
-	highest, taken := 0, map[int]rule{}
+	taken := map[int]rule{}
 	for _, r := range rules {
-		highest = max(highest, r.priority)
 		if !ours[r.arn] {
 			taken[r.priority] = r
 		}
 	}
-	wanted := cmp.Or(s.Priority, current, highest+1)
-	for _, n := range numbersOf(s, wanted) {
-		r, clash := taken[n]
-		switch {
-		case !clash:
-		case s.Priority != 0:
+	if s.Priority == 0 {
+		return freePriority(rules, taken, s, current)
+	}
+	for _, n := range numbersOf(s, s.Priority) {
+		if r, clash := taken[n]; clash {
 			return 0, fmt.Errorf("priority %d of the service %s is taken in the listener by the rule for %s: choose another, or leave priority out for the next free one", n, s.Name, r.serves)
-		default:
-			return highest + 1, nil
 		}
 	}
-	return wanted, nil
+	return s.Priority, nil
+}
+
+// freePriority is the number in the service's band: the current one, the next free one, or, where the band is used to its end, a gap.
+func freePriority(rules []rule, taken map[int]rule, s *manifest.Service, current int) (int, error) {
+	first, last, next := 1, catchAllFrom-1, 1
+	if catchesAll(s) {
+		first, last, next = catchAllFrom, lastPriority, catchAllFrom
+	} else {
+		for _, r := range rules {
+			if r.priority < catchAllFrom {
+				next = max(next, r.priority+1)
+			}
+		}
+	}
+	fits := func(n int) bool {
+		return n >= first && !slices.ContainsFunc(numbersOf(s, n), func(n int) bool { return n > last || taken[n].arn != "" })
+	}
+	for _, n := range []int{current, next} {
+		if fits(n) {
+			return n, nil
+		}
+	}
+	for n := first; n <= last; n++ {
+		if fits(n) {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("the listener has no number from %d to %d left for the service %s", first, last, s.Name)
+}
+
+// catchesAll reports whether a service takes every path on every host.
+func catchesAll(s *manifest.Service) bool {
+	return len(s.HostPatterns) == 0 && !slices.ContainsFunc(s.PathPatterns, func(p string) bool { return p != "/*" && p != "*" })
 }
 
 // numbersOf are the numbers the service's rules take: paths the first, hosts the one after.

@@ -19,6 +19,8 @@ func TestChoosePriority(t *testing.T) {
 	t.Parallel()
 	paths := manifest.Service{Name: "web", PathPatterns: []string{"/*"}}
 	both := manifest.Service{Name: "web", PathPatterns: []string{"/*"}, HostPatterns: []string{"a.example"}}
+	special := manifest.Service{Name: "web", PathPatterns: []string{"/*", "/api/*"}}
+	full := []rule{{"theirs", 1, "/a"}, {"their last", 39999, "/b"}, {"their all", 40000, "/*"}}
 	given := func(s manifest.Service, n int) *manifest.Service { s.Priority = n; return &s }
 	rules := []rule{{"ours", 3, "/*"}, {"theirs", 5, "/other"}}
 	for name, test := range map[string]struct {
@@ -29,16 +31,24 @@ func TestChoosePriority(t *testing.T) {
 		want    int
 		err     string
 	}{
-		"the first of a listener":                   {service: &paths, want: 1},
-		"one more than the highest":                 {service: &paths, rules: rules, want: 6},
-		"an update keeps its number":                {service: &paths, rules: rules, ours: []string{"ours"}, current: 3, want: 3},
-		"a number it never used is not kept":        {service: &paths, rules: rules, current: 5, want: 6},
+		"the first of a listener":                   {service: &special, want: 1},
+		"one more than the highest":                 {service: &special, rules: rules, want: 6},
+		"an update keeps its number":                {service: &special, rules: rules, ours: []string{"ours"}, current: 3, want: 3},
+		"a number it never used is not kept":        {service: &special, rules: rules, current: 5, want: 6},
 		"the manifest's number":                     {service: given(paths, 4), rules: rules, want: 4},
 		"the manifest's number on a redeploy":       {service: given(paths, 3), rules: rules, ours: []string{"ours"}, current: 3, want: 3},
 		"the manifest's number is another's":        {service: given(paths, 5), rules: rules, err: "priority 5 of the service web is taken in the listener by the rule for /other"},
 		"hosts take the number after it":            {service: given(both, 4), rules: rules, err: "priority 5 of the service web is taken"},
 		"paths alone do not":                        {service: given(paths, 4), rules: rules, want: 4},
 		"a kept number moves when hosts need space": {service: &both, rules: []rule{{"ours", 4, "/*"}, {"theirs", 5, "/"}}, ours: []string{"ours"}, current: 4, want: 6},
+		"everything comes after all else":           {service: &paths, rules: rules, want: 40000},
+		"everything deployed first":                 {service: &special, rules: []rule{{"theirs", 40000, "/*"}}, want: 1},
+		"everything, a second time":                 {service: &paths, rules: full, want: 40001},
+		"everything on an update":                   {service: &paths, rules: []rule{{"ours", 40007, "/*"}}, ours: []string{"ours"}, current: 40007, want: 40007},
+		"everything moves up":                       {service: &paths, rules: rules, ours: []string{"ours"}, current: 3, want: 40000},
+		"the special moves down":                    {service: &special, rules: []rule{{"ours", 40000, "/*"}, {"theirs", 5, "/x"}}, ours: []string{"ours"}, current: 40000, want: 6},
+		"a host is special":                         {service: &both, rules: rules, want: 6},
+		"a gap where the end is used":               {service: &both, rules: full, want: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
