@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 )
 
 // The names of targets.
@@ -58,11 +59,22 @@ func OpenTarget(ctx context.Context, o TargetOptions) (*Target, error) {
 	if t.Account == "" {
 		who, err := t.Clients.Identity.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		if err != nil {
-			return nil, fmt.Errorf("ask %s who you are: %w", t.place(), err)
+			return nil, t.stranger(ctx, err)
 		}
 		t.Account = aws.ToString(who.Account)
 	}
 	return t, nil
+}
+
+// stranger explains why the target does not know the caller. The SDK's own account of looking for credentials is long, and its last
+// try, the metadata service of an EC2 instance, is what it complains of.
+func (t *Target) stranger(ctx context.Context, err error) error {
+	if t.Name == TargetAWS && t.Config.Credentials != nil {
+		if _, missing := t.Config.Credentials.Retrieve(ctx); missing != nil {
+			return fmt.Errorf("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, log in (aws sso login), or name a profile with --profile (%w)", missing)
+		}
+	}
+	return fmt.Errorf("ask %s who you are: %w", t.place(), err)
 }
 
 // place names the target to a person.
@@ -200,7 +212,8 @@ func (o TargetOptions) common() ([]func(*config.LoadOptions) error, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := []func(*config.LoadOptions) error{}
+	// The SDK's own warnings are about its searches; what matters comes back as an error.
+	options := []func(*config.LoadOptions) error{config.WithLogger(logging.Nop{})}
 	if o.Proxy != "" {
 		options = append(options, config.WithHTTPClient(&http.Client{Transport: transport}))
 	}

@@ -206,6 +206,7 @@ func TestLogsGiveNothingToOneWhoHasStopped(t *testing.T) {
 	e := testEngine(t)
 	id := start(t, e, Spec{Command: []string{"term"}})
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	for range e.Logs(ctx, id, LogPosition{}, true) {
 		cancel()
 		break
