@@ -179,10 +179,13 @@ func (p *Project) TerminateEnvironments(ctx context.Context, names []string) err
 	return p.takeDown(ctx, strings.Join(names, " and "), doomed)
 }
 
-// takeDown asks, naming every stack, and deletes them in order.
+// takeDown asks, naming every stack, and deletes them in order. Where another stack uses one of them, nothing is deleted.
 func (p *Project) takeDown(ctx context.Context, what string, stacks []*Stack) error {
 	if len(stacks) == 0 {
 		return nil
+	}
+	if err := p.refuseUsed(ctx, stacks); err != nil {
+		return err
 	}
 	groups := inDeletionOrder(stacks)
 	var text strings.Builder
