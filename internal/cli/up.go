@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +49,14 @@ func (g *Globals) deployed(d *delivery.Deployment) {
 			fmt.Fprintf(g.err, "No changes: %s is up\n", what)
 		}
 	}
-	g.result(d, d.URL)
+	g.result(deploymentLine{time.Now(), "deployment", d}, d.URL)
+}
+
+// deploymentLine is a deployment as a line of --json, like those of its events.
+type deploymentLine struct {
+	Time  time.Time `json:"time"`
+	Event string    `json:"event"`
+	*delivery.Deployment
 }
 
 // dry writes the stacks instead of bringing them up.

@@ -32,7 +32,7 @@ type ServiceState struct {
 	Environment string    `json:"environment"`
 	Revision    string    `json:"revision"`
 	Status      string    `json:"status"`
-	Running     int       `json:"running"` // tasks; of ShowService only
+	Running     int       `json:"running"` // tasks
 	Desired     int       `json:"desired"`
 	URL         string    `json:"url,omitempty"`
 	ChangedAt   time.Time `json:"changedAt"`
@@ -70,7 +70,9 @@ func (p *Project) ShowEnvironment(ctx context.Context, name string) (*Environmen
 	}
 	state := &EnvironmentState{Name: env, VPC: "unmanaged"}
 	for _, s := range stacks {
-		state.add(p, s)
+		if err := state.add(ctx, p, s); err != nil {
+			return nil, err
+		}
 	}
 	if state.Cluster == "" {
 		return nil, fmt.Errorf("the environment %s is not up (%w: %s)", env, ErrNoStack, p.cluster(env))
@@ -78,7 +80,7 @@ func (p *Project) ShowEnvironment(ctx context.Context, name string) (*Environmen
 	return state, nil
 }
 
-func (e *EnvironmentState) add(p *Project, s *Stack) {
+func (e *EnvironmentState) add(ctx context.Context, p *Project, s *Stack) error {
 	switch blueprint.Kind(s.Tag("type")) {
 	case blueprint.KindEnvironment:
 		e.Cluster, e.ClusterStatus, e.Provider = s.Name, s.Status, s.Tag("provider")
@@ -87,8 +89,13 @@ func (e *EnvironmentState) add(p *Project, s *Stack) {
 	case blueprint.KindLoadBalancer:
 		e.LoadBalancer, e.LoadBalancerStatus, e.URL = s.Name, s.Status, p.Target.reachable(s.Outputs["BaseUrl"])
 	case blueprint.KindService:
-		e.Services = append(e.Services, ServiceState{Service: s.Tag("service"), Environment: e.Name, Revision: s.Tag("revision"), Status: s.Status, ChangedAt: s.ChangedAt})
+		service, err := p.serviceState(ctx, s)
+		if err != nil {
+			return err
+		}
+		e.Services = append(e.Services, *service)
 	}
+	return nil
 }
 
 // EnvironmentsUp brings environments up side by side; no names are all of the file.

@@ -142,20 +142,29 @@ func (p *Project) ShowService(ctx context.Context, service string) ([]ServiceSta
 	}
 	var states []ServiceState
 	for _, s := range stacks {
-		state := ServiceState{Service: service, Environment: s.Tag("environment"), Revision: s.Tag("revision"), Status: s.Status, ChangedAt: s.ChangedAt}
-		running, err := p.ecsService(ctx, service, state.Environment)
+		state, err := p.serviceState(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		if running != nil {
-			state.Running, state.Desired = int(running.RunningCount), int(running.DesiredCount)
-		}
-		if base := s.Outputs["BaseUrl"]; base != "" {
-			state.URL = cmp.Or(p.urlOf(base, service), p.Target.reachable(base))
-		}
-		states = append(states, state)
+		states = append(states, *state)
 	}
 	return states, nil
+}
+
+// serviceState reads what a service's stack does not know from ECS.
+func (p *Project) serviceState(ctx context.Context, s *Stack) (*ServiceState, error) {
+	state := &ServiceState{Service: s.Tag("service"), Environment: s.Tag("environment"), Revision: s.Tag("revision"), Status: s.Status, ChangedAt: s.ChangedAt}
+	running, err := p.ecsService(ctx, state.Service, state.Environment)
+	if err != nil {
+		return nil, err
+	}
+	if running != nil {
+		state.Running, state.Desired = int(running.RunningCount), int(running.DesiredCount)
+	}
+	if base := s.Outputs["BaseUrl"]; base != "" {
+		state.URL = cmp.Or(p.urlOf(base, state.Service), p.Target.reachable(base))
+	}
+	return state, nil
 }
 
 // urlOf is where a service of the file answers; empty for one of another file.
