@@ -41,13 +41,16 @@ func (g *Globals) showService(ctx context.Context, p *delivery.Project, name str
 		return err
 	}
 	var rows [][]string
+	var hosts []string
 	for _, d := range deployments {
 		if g.json {
 			g.result(d, "")
 		}
 		rows = append(rows, []string{d.Environment, d.Revision, d.Status, fmt.Sprintf("%d/%d", d.Running, d.Desired), d.URL, local(d.ChangedAt)})
+		hosts = d.Hosts // the file's, in every environment
 	}
 	g.table([]string{"Environment", "Revision", "Status", "Tasks", "URL", "Last Update"}, rows)
+	g.sayHosts(hosts)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,14 @@ func (g *Globals) deployed(d *delivery.Deployment) {
 		}
 	}
 	g.result(deploymentLine{time.Now(), "deployment", d}, d.URL)
+	g.sayHosts(d.Hosts)
+}
+
+// sayHosts says which Host headers an address wants, where it answers 404 without.
+func (g *Globals) sayHosts(hosts []string) {
+	if len(hosts) > 0 && !g.json && !g.silent {
+		fmt.Fprintf(g.err, "answers to Host: %s\n", strings.Join(hosts, ", "))
+	}
 }
 
 // deploymentLine is a deployment as a line of --json, like those of its events.

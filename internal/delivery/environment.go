@@ -35,6 +35,7 @@ type ServiceState struct {
 	Running     int       `json:"running"` // tasks
 	Desired     int       `json:"desired"`
 	URL         string    `json:"url,omitempty"`
+	Hosts       []string  `json:"hosts,omitempty"` // the Host headers it answers to, where it answers to no others; of the file's service
 	ChangedAt   time.Time `json:"changedAt"`
 }
 

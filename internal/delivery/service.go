@@ -73,6 +73,7 @@ func (p *Project) Deploy(ctx context.Context, env, tag string) (*Deployment, err
 	if err != nil {
 		return nil, err
 	}
+	d.Hosts = p.hostsOf(d.Service)
 	d.Changed = changed()
 	return d, nil
 }
@@ -163,6 +164,7 @@ func (p *Project) serviceState(ctx context.Context, s *Stack) (*ServiceState, er
 	}
 	if base := s.Outputs["BaseUrl"]; base != "" {
 		state.URL = cmp.Or(p.urlOf(base, state.Service), p.Target.reachable(base))
+		state.Hosts = p.hostsOf(state.Service)
 	}
 	return state, nil
 }
@@ -173,4 +175,12 @@ func (p *Project) urlOf(base, service string) string {
 		return p.Target.serviceURL(base, s)
 	}
 	return ""
+}
+
+// hostsOf are the host names without which a service of the file is not found: a path of its own would be answered on every host.
+func (p *Project) hostsOf(service string) []string {
+	if s := p.Manifest.Service; s != nil && s.Name == service && len(s.PathPatterns) == 0 {
+		return s.HostPatterns
+	}
+	return nil
 }

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,5 +30,25 @@ func TestServiceState(t *testing.T) {
 	}
 	if s := e.Services[0]; s.Running != 2 || s.Desired != 3 || s.URL != "http://x/app/" {
 		t.Errorf("%+v", s)
+	}
+}
+
+// Only where a service has no paths of its own does the address want a Host header.
+func TestHostsOf(t *testing.T) {
+	t.Parallel()
+	hosts := []string{"api.example.com", "*.example.org"}
+	for name, test := range map[string]struct {
+		service manifest.Service
+		asked   string
+		want    []string
+	}{
+		"hosts alone":         {manifest.Service{Name: "web", HostPatterns: hosts}, "web", hosts},
+		"paths on every host": {manifest.Service{Name: "web", HostPatterns: hosts, PathPatterns: []string{"/api/*"}}, "web", nil},
+		"of another file":     {manifest.Service{Name: "web", HostPatterns: hosts}, "back", nil},
+	} {
+		p := &Project{Manifest: &manifest.Manifest{Service: &test.service}}
+		if got := p.hostsOf(test.asked); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
 	}
 }

@@ -10,12 +10,13 @@ import (
 
 // Deployment is what a delivery led to.
 type Deployment struct {
-	Environment string `json:"environment"`
-	Service     string `json:"service,omitempty"`
-	Revision    string `json:"revision,omitempty"` // tag of the image
-	Image       string `json:"image,omitempty"`
-	URL         string `json:"url,omitempty"` // where it answers
-	Changed     bool   `json:"changed"`       // something was created, updated or pushed
+	Environment string   `json:"environment"`
+	Service     string   `json:"service,omitempty"`
+	Revision    string   `json:"revision,omitempty"` // tag of the image
+	Image       string   `json:"image,omitempty"`
+	URL         string   `json:"url,omitempty"`   // where it answers
+	Hosts       []string `json:"hosts,omitempty"` // the Host headers it answers to, where it answers to no others
+	Changed     bool     `json:"changed"`         // something was created, updated or pushed
 }
 
 // Up brings up everything of the file in an environment: the environment, the service's image and the service. The empty name is
@@ -52,6 +53,7 @@ func (p *Project) Up(ctx context.Context, name string) (*Deployment, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.Hosts = p.hostsOf(d.Service)
 	d.Changed = watch() || image != nil && image.Pushed
 	return d, nil
 }
