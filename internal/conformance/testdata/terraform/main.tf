@@ -45,5 +45,5 @@ resource "aws_ecs_cluster" "cluster" {
 }
 
 output "value" {
-  value = aws_ssm_parameter.value.insecure_value
+  value = nonsensitive(aws_ssm_parameter.value.value)
 }
