@@ -92,8 +92,12 @@ func (g *Globals) reporter() (r delivery.Reporter, done func()) {
 	case g.json:
 		return &ui.JSON{Out: g.out}, func() {}
 	case ui.IsTerminal(g.err) && !g.silent && !g.verbose:
-		live := ui.NewLive(g.err)
-		return live, live.Close
+		live, out, err := ui.NewLive(g.err), g.out, g.err
+		g.out, g.err = live.Through(out), live.Through(err)
+		return live, func() {
+			live.Close()
+			g.out, g.err = out, err
+		}
 	}
 	return &ui.Plain{Out: g.err, Verbose: g.verbose, Silent: g.silent}, func() {}
 }

@@ -26,6 +26,7 @@ type Live struct {
 	blocks []*block
 	tail   string // the last line of a program's output
 	drawn  int    // lines on the screen that are redrawn
+	inLine bool   // something else has begun a line and not ended it: nothing is drawn until it has
 	ticker *time.Ticker
 	closed chan struct{}
 	wait   sync.WaitGroup
@@ -106,6 +107,35 @@ func (l *Live) Report(e delivery.Event) {
 	}
 }
 
+// Through returns a writer to the terminal that keeps out of the blocks' way: what is written scrolls up above them.
+func (l *Live) Through(to io.Writer) io.Writer { return through{l, to} }
+
+type through struct {
+	live *Live
+	to   io.Writer
+}
+
+// Write takes the blocks off the screen, writes, and draws them again.
+func (t through) Write(p []byte) (int, error) {
+	l := t.live
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.erase()
+	n, err := t.to.Write(p)
+	if len(p) > 0 {
+		l.inLine = p[len(p)-1] != '\n'
+	}
+	l.redraw("")
+	return n, err
+}
+
+func (l *Live) erase() {
+	if l.drawn > 0 {
+		fmt.Fprintf(l.out, "\x1b[%dA\r\x1b[J", l.drawn)
+		l.drawn = 0
+	}
+}
+
 // event brings a stack's block up to date, and returns the line that stays when a resource failed.
 func (l *Live) event(e delivery.Event) string {
 	for _, b := range l.blocks {
@@ -155,6 +185,10 @@ func (l *Live) paint(e delivery.Event) string {
 
 // redraw puts text above the blocks and the blocks below it, in one write.
 func (l *Live) redraw(text string) {
+	if text == "" && (l.inLine || l.drawn == 0 && len(l.blocks) == 0 && l.tail == "") {
+		return
+	}
+	l.inLine = false
 	var b strings.Builder
 	if l.drawn > 0 {
 		fmt.Fprintf(&b, "\x1b[%dA", l.drawn)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -177,5 +178,24 @@ func TestConfirm(t *testing.T) {
 	defer file.Close()
 	if _, err := Confirm(file, &bytes.Buffer{}, "Delete x?"); !errors.Is(err, ErrNobodyToAsk) {
 		t.Errorf("without a terminal: %v", err)
+	}
+}
+
+// What a command prints itself stays on the screen, whatever is redrawn around it.
+func TestLiveKeepsWhatIsWrittenThroughIt(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	l := &Live{out: &out, width: func() int { return 60 }, ticker: time.NewTicker(time.Hour), closed: make(chan struct{})}
+	l.wait.Go(l.tick)
+	l.Report(delivery.Event{Kind: delivery.EventOutput, Text: "digest: sha256:1"})
+	through := l.Through(&out)
+	fmt.Fprintln(through, "Up: service web")
+	fmt.Fprint(through, "http://web")
+	l.Report(delivery.Event{Kind: delivery.EventOutput, Text: "digest: sha256:2"})
+	fmt.Fprintln(through, ".elb.localhost/")
+	l.Close()
+	want := []string{"Up: service web", "http://web.elb.localhost/"}
+	if got := screen(out.String()); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("screen %q, want %q", got, want)
 	}
 }
