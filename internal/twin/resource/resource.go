@@ -52,7 +52,6 @@ type Request struct {
 	Previous   map[string]any    // on Update
 	Tags       map[string]string // of the stack, with the aws:cloudformation: ones
 	Token      string            // the same when a step is repeated, different for every step that is another
-	Failed     bool              // on Delete: the resource never settled
 }
 
 // Into fills an API input from the properties. CloudFormation's property names are the API's member names but for the case of

@@ -112,11 +112,6 @@ func (t *Table[T]) DeleteBy(tx *Tx, account, region, group string) error {
 	return tx.Exec(fmt.Sprintf("DELETE FROM %q %sWHERE grp = ? AND account = ? AND region = ?", t.Name, t.byGroup()), group, account, region)
 }
 
-// ListAccount returns the rows of an account in all regions.
-func (t *Table[T]) ListAccount(tx *Tx, account string) ([]T, error) {
-	return t.query(tx, "WHERE account = ? ORDER BY region, id", account)
-}
-
 func (t *Table[T]) query(tx *Tx, where string, args ...any) ([]T, error) {
 	rows, err := tx.Query(fmt.Sprintf("SELECT doc FROM %q %s", t.Name, where), args...)
 	if err != nil {

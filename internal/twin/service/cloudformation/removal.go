@@ -82,11 +82,10 @@ func (t *turn) remove(r *stackResource) (gone bool, err error) {
 	if r.PhysicalID == "" {
 		return true, t.drop(r)
 	}
-	failed := strings.HasSuffix(r.Status, "_FAILED")
 	if err := t.mark(t.ctx, t.tx, t.st, r, "DELETE_IN_PROGRESS", ""); err != nil {
 		return false, err
 	}
-	if err := t.discard(r, r.version(), failed); err != nil {
+	if err := t.discard(r, r.version()); err != nil {
 		return false, t.notRemoved(r, err)
 	}
 	r.Step = leaving
@@ -116,13 +115,11 @@ func (t *turn) drop(r *stackResource) error {
 }
 
 // discard asks the service to delete one physical resource.
-func (t *turn) discard(r *stackResource, v version, failed bool) error {
+func (t *turn) discard(r *stackResource, v version) error {
 	was := *r
 	was.become(v)
 	return t.call(func(ctx context.Context, typ resource.Type) error {
-		req := t.request(t.st, was, v.Properties, nil)
-		req.Failed = failed
-		return typ.Delete(ctx, req)
+		return typ.Delete(ctx, t.request(t.st, was, v.Properties, nil))
 	}, &was)
 }
 
@@ -189,7 +186,7 @@ func (t *turn) removeVersion(r *stackResource, v version) error {
 		return err
 	}
 	e.Status = "DELETE_COMPLETE"
-	if err := t.discard(r, v, false); err != nil {
+	if err := t.discard(r, v); err != nil {
 		e.Status, e.Reason = "DELETE_FAILED", message(err)
 	}
 	return t.record(t.ctx, t.tx, t.st, e)
